@@ -1,0 +1,69 @@
+# Targets are described in README.md. Everything a target needs beyond Go, gcc, make and
+# python3-pip is fetched into var/ (models, runtime) or var/tools (linters).
+
+FACEGATE_HOME ?= var
+export FACEGATE_HOME
+
+TOOLS    := $(CURDIR)/var/tools
+LINT     := $(TOOLS)/golangci-lint-v2.15.0
+VULN     := $(TOOLS)/govulncheck-v1.9.0
+PROGRAMS := facegate facegated doord
+GOFLAGS_RELEASE := -trimpath
+
+.PHONY: build cross setup demo test check bench eval vm clean
+
+build:
+	@mkdir -p bin
+	go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/facegate ./cmd/facegated
+	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/doord
+
+# arm64 binaries need a cross compiler for the three cgo packages.
+cross: cross-gcc
+	@mkdir -p bin/linux-arm64
+	CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc go build $(GOFLAGS_RELEASE) -o bin/linux-arm64/ ./cmd/facegate ./cmd/facegated
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build $(GOFLAGS_RELEASE) -o bin/linux-arm64/ ./cmd/doord
+
+.PHONY: cross-gcc
+cross-gcc:
+	@command -v aarch64-linux-gnu-gcc >/dev/null || ./test/install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+
+setup: build
+	bin/facegate setup
+
+demo: setup
+	bin/facegate demo $(if $(ONESHOT),--oneshot) $(if $(CAMERA),--camera $(CAMERA))
+
+test: setup
+	go test $(TESTFLAGS) -timeout 25m ./...
+
+# -short keeps the accuracy suites to a stratified part; race needs cgo.
+check: $(LINT) $(VULN)
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted (run gofmt -w):"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	$(LINT) run
+	go mod tidy -diff
+	go mod verify
+	./test/vulncheck $(VULN)
+
+$(LINT):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+$(VULN):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	mv $(TOOLS)/govulncheck $@
+
+bench: setup
+	$(if $(PEERS),./test/bench/peers)
+	bin/facegate bench
+
+eval: setup
+	bin/facegate eval --suite ../shared/faces --out out/eval
+
+vm:
+	./test/vm/run
+
+clean:
+	rm -rf bin out
