@@ -1,5 +1,23 @@
 // Package litert runs .tflite models through LiteRT's C API, loaded with dlopen.
+//
+// [Open] loads the library once, [Runtime.Load] turns the bytes of a model into a [Model]
+// with its own input and output memory. A caller writes [Model.Input], calls [Model.Run] and
+// reads [Model.Output]; none of the three allocates or copies.
+//
+// A Runtime may be shared between goroutines. A Model belongs to one goroutine at a time; a
+// second one inside Run or Close gets [ErrBusy] instead of a data race in C.
+//
+// The package trusts the library's file, which runs in this process: verify it first. It does
+// not trust models: bytes that are no model, a cut one, other shapes than the caller expects
+// and outputs that are not finite are errors. It reads no file and keeps no state but the
+// loaded library, which stays loaded.
 package litert
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
 
 // A Type is the element type of a tensor.
 type Type uint8
@@ -12,6 +30,34 @@ const (
 	Int64
 )
 
+// String is the type's name as in the manifest of package models ("float32").
+func (t Type) String() string {
+	switch t {
+	case Float32:
+		return "float32"
+	case Uint8:
+		return "uint8"
+	case Int32:
+		return "int32"
+	case Int64:
+		return "int64"
+	default:
+		return fmt.Sprintf("type %d", uint8(t))
+	}
+}
+
+// size is the number of bytes of one element.
+func (t Type) size() int {
+	switch t {
+	case Uint8:
+		return 1
+	case Int64:
+		return 8
+	default:
+		return 4
+	}
+}
+
 // A Tensor describes one input or output of a model. A dynamic first dimension is fixed to 1.
 type Tensor struct {
 	Name  string
@@ -19,34 +65,89 @@ type Tensor struct {
 	Shape []int
 }
 
-// A Model is one loaded network with its buffers. One goroutine uses it at a time.
-type Model struct{ impl }
+// len is the number of elements.
+func (t Tensor) len() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
 
-type impl struct{}
+// A Spec is what a caller expects of a model: types and shapes in the model's order. Names
+// are not compared. A side that is nil is not checked.
+type Spec struct {
+	Inputs, Outputs []Tensor
+}
 
-// Inputs and Outputs describe the tensors in the model's order.
-func (m *Model) Inputs() []Tensor { return nil }
+// Options say how a model runs.
+type Options struct {
+	Threads int // threads of one Run, the calling one included; 0 means 1
+}
 
-// Outputs describe what Run computes.
-func (m *Model) Outputs() []Tensor { return nil }
+// MaxThreads bounds Options.Threads.
+const MaxThreads = 64
 
-// Input is the staging memory of float32 input i, written by the caller before Run.
-func (m *Model) Input(i int) []float32 { return nil }
+// Conditions a caller may branch on.
+var (
+	// ErrNotModel: the bytes are no model this package can run.
+	ErrNotModel = errors.New("not a usable model")
+	// ErrMismatch: the model's tensors are not those of the Spec.
+	ErrMismatch = errors.New("model does not match its description")
+	// ErrNotFinite: an output holds a NaN or an infinity. All outputs are zeroed.
+	ErrNotFinite = errors.New("output is not finite")
+	// ErrBusy: another goroutine is inside the model, or models of a runtime are open.
+	ErrBusy = errors.New("in use")
+	// ErrClosed: the model or the runtime was closed.
+	ErrClosed = errors.New("closed")
+)
 
-// InputBytes is the same for a uint8 input.
-func (m *Model) InputBytes(i int) []byte { return nil }
+// An Error is a refusal of the library.
+type Error struct {
+	Call    string // the library's function
+	Status  int    // its status code
+	Message string // what it reported, possibly empty
+}
 
-// Run computes the outputs. An output that holds a NaN or an infinity is ErrNotFinite.
-func (m *Model) Run() error { return nil }
+// Error names the call and the status as the library spells it.
+func (e *Error) Error() string {
+	s := e.Call + ": " + statusName(e.Status)
+	if e.Message != "" {
+		s += ": " + e.Message
+	}
+	return s
+}
 
-// Output is float32 output i, valid until the next Run.
-func (m *Model) Output(i int) []float32 { return nil }
+// statusName spells a LiteRtStatus, which the library does not export.
+func statusName(s int) string {
+	names := map[int]string{
+		1: "ErrorInvalidArgument", 2: "ErrorMemoryAllocationFailure", 3: "ErrorRuntimeFailure", 4: "ErrorMissingInputTensor",
+		5: "ErrorUnsupported", 6: "ErrorNotFound", 7: "ErrorTimeoutExpired", 8: "ErrorWrongVersion", 9: "ErrorUnknown",
+		10: "ErrorAlreadyExists", 100: "Cancelled", 500: "ErrorFileIO", 501: "ErrorInvalidFlatbuffer", 502: "ErrorDynamicLoading",
+		503: "ErrorSerialization", 504: "ErrorCompilation", 1000: "ErrorIndexOOB", 1001: "ErrorInvalidIrType",
+		1002: "ErrorInvalidGraphInvariant", 1003: "ErrorGraphModification", 1500: "ErrorInvalidToolConfig",
+		2000: "LegalizeNoMatch", 2001: "ErrorInvalidLegalization", 3000: "PatternNoMatch", 3001: "InvalidTransformation",
+		4000: "ErrorUnsupportedRuntimeVersion", 4001: "ErrorUnsupportedCompilerVersion", 4002: "ErrorIncompatibleByteCodeVersion",
+		5000: "ErrorUnsupportedOpShapeInferer", 5001: "ErrorShapeInferenceFailed",
+	}
+	if n, ok := names[s]; ok {
+		return "kLiteRtStatus" + n
+	}
+	return fmt.Sprintf("status %d", s)
+}
 
-// OutputBytes is the same for a uint8 output, OutputInt64 for an int64 one.
-func (m *Model) OutputBytes(i int) []byte { return nil }
-
-// OutputInt64 is int64 output i, valid until the next Run.
-func (m *Model) OutputInt64(i int) []int64 { return nil }
-
-// Close frees the model. It is safe to call twice.
-func (m *Model) Close() error { return nil }
+// check compares one side of a model with what was expected of it.
+func check(side string, got, want []Tensor) error {
+	if want == nil {
+		return nil
+	}
+	if len(got) != len(want) {
+		return fmt.Errorf("%w: %d %ss, want %d", ErrMismatch, len(got), side, len(want))
+	}
+	for i := range want {
+		if got[i].Type != want[i].Type || !slices.Equal(got[i].Shape, want[i].Shape) {
+			return fmt.Errorf("%w: %s %d is %v %v, want %v %v", ErrMismatch, side, i, got[i].Type, got[i].Shape, want[i].Type, want[i].Shape)
+		}
+	}
+	return nil
+}
