@@ -1,0 +1,26 @@
+// Package logkey holds the keys of log attributes, so that one thing has one name in every
+// program's log. Values that could identify a person never get a key: people appear by id.
+package logkey
+
+// Keys used by more than one package.
+const (
+	Task     = "task"
+	Error    = "err"
+	Why      = "why"      // reason in words, as given by who asked
+	Who      = "who"      // who asked: camera, rex, operator, fire
+	Duration = "duration" // a time.Duration
+	Line     = "line"     // an input or output of the door by name
+	On       = "on"       // a relay's electrical state
+	Mode     = "mode"
+	Seq      = "seq"
+	Kind     = "kind"  // kind of an event
+	Count    = "count" // how many
+	Path     = "path"
+	Address  = "addr" // where something listens or is reached
+	Device   = "device"
+	Driver   = "driver"
+	Model    = "model"
+	Person   = "person" // a person's id
+	Reason   = "reason" // a reason code
+	Signal   = "signal"
+)
