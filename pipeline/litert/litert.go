@@ -151,3 +151,13 @@ func check(side string, got, want []Tensor) error {
 	}
 	return nil
 }
+
+// ParseType is the inverse of [Type.String].
+func ParseType(name string) (Type, error) {
+	for t := Float32; t <= Int64; t++ {
+		if t.String() == name {
+			return t, nil
+		}
+	}
+	return 0, fmt.Errorf("parse tensor type: unknown type %q", name)
+}

@@ -1,0 +1,46 @@
+// Package load turns the roles of the models manifest into running models: it is the one
+// place where package models and the inference runtime meet.
+package load
+
+import (
+	"fmt"
+
+	"facegate/models"
+	"facegate/pipeline/litert"
+)
+
+// Loader opens models of set on rt, each with the given number of threads (0 means 1). The
+// tensors of a model are checked against the manifest. A Loader may be used from several
+// goroutines; rt must outlive the models.
+func Loader(set *models.Set, rt *litert.Runtime, threads int) litert.Loader {
+	return func(role string) (*litert.Model, error) {
+		b, e, err := set.Bytes(role)
+		if err != nil {
+			return nil, err
+		}
+		var spec litert.Spec
+		if spec.Inputs, err = tensors(e.Inputs); err != nil {
+			return nil, fmt.Errorf("load %s: %w", role, err)
+		}
+		if spec.Outputs, err = tensors(e.Outputs); err != nil {
+			return nil, fmt.Errorf("load %s: %w", role, err)
+		}
+		m, err := rt.Load(b, spec, litert.Options{Threads: threads})
+		if err != nil {
+			return nil, fmt.Errorf("load %s: %w", role, err)
+		}
+		return m, nil
+	}
+}
+
+func tensors(in []models.Tensor) ([]litert.Tensor, error) {
+	out := make([]litert.Tensor, len(in))
+	for i, t := range in {
+		typ, err := litert.ParseType(t.Type)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = litert.Tensor{Type: typ, Shape: t.Shape}
+	}
+	return out, nil
+}
