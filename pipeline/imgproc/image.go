@@ -18,6 +18,24 @@ type Image struct {
 	W, H   int
 	Stride int
 	Pix    []byte
+
+	tmp *scratch // working memory of the operations that have this image as destination
+}
+
+func (m *Image) scratch() *scratch {
+	if m.tmp == nil {
+		m.tmp = new(scratch)
+	}
+	return m.tmp
+}
+
+func (m *Image) row(y int) []byte { return m.Pix[y*m.Stride : y*m.Stride+3*m.W] }
+
+// Black clears the image.
+func (m *Image) Black() {
+	for y := range m.H {
+		clear(m.row(y))
+	}
 }
 
 // New returns a black image.
