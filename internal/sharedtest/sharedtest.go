@@ -45,14 +45,17 @@ func Dir(tb testing.TB, name string) string {
 	return dir
 }
 
-// Home is FACEGATE_HOME with models and runtime installed: the variable's directory if it is
-// set, else var in the checkout. What is lacking is set up first, once for all test binaries
+// Home is FACEGATE_HOME with models and runtime installed: the variable's directory, relative
+// to the checkout, or var in the checkout. What is lacking is set up first, once for all test binaries
 // that ask at the same time. The test is skipped when that is impossible.
 func Home(tb testing.TB) string {
 	tb.Helper()
 	home := os.Getenv("FACEGATE_HOME")
 	if home == "" {
-		home = filepath.Join(Root(tb), "var")
+		home = "var"
+	}
+	if !filepath.IsAbs(home) {
+		home = filepath.Join(Root(tb), home)
 	}
 	ctx, cancel := context.WithTimeout(tb.Context(), 5*time.Minute)
 	defer cancel()

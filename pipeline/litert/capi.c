@@ -179,7 +179,7 @@ int fg_model_compile(fg_model *m, void *environment, const char *threads, const 
 	if (!s)
 		s = add_options(api, options, "xnnpack", threads);
 	if (!s)
-		s = add_options(api, options, "runtime", "error_reporter_mode = 2\n"); // keep messages for fg_model_errors
+		s = add_options(api, options, "runtime_options_string", "error_reporter_mode = 2\n"); // keep them for fg_model_errors
 	if (!s) {
 		*step = "LiteRtCreateCompiledModel";
 		s = api->create_compiled(environment, m->model, options, &m->compiled);

@@ -52,7 +52,7 @@ func views(tensors []Tensor, c []C.fg_tensor) ([]memory, error) {
 	out := make([]memory, len(tensors))
 	for i, t := range tensors {
 		n, p := t.len(), c[i].memory
-		if p == nil || int(c[i].size) < n*t.Type.size() {
+		if p == nil || uint64(c[i].size) < uint64(n*t.Type.size()) {
 			return nil, fmt.Errorf("%w: buffer of %q has %d bytes, want %d", ErrNotModel, t.Name, c[i].size, n*t.Type.size())
 		}
 		v := &out[i]
@@ -95,7 +95,7 @@ func (m *Model) Run() error {
 	if m.c == nil {
 		return fmt.Errorf("run model: %w", ErrClosed)
 	}
-	if s := C.fg_model_run(m.c); s != 0 {
+	if s := m.invoke(); s != 0 {
 		m.zero()
 		return fmt.Errorf("run model: %w", libraryError(m.c, C.fg_run_name(), s))
 	}
@@ -107,6 +107,9 @@ func (m *Model) Run() error {
 	}
 	return nil
 }
+
+// invoke is the library's part of Run.
+func (m *Model) invoke() C.int { return C.fg_model_run(m.c) }
 
 // zero clears the outputs, so that no score of an earlier or a broken run can be read.
 func (m *Model) zero() {

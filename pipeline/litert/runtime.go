@@ -26,7 +26,8 @@ type Runtime struct {
 
 // Open loads the LiteRT library at path (libLiteRt.so of this machine's architecture). The
 // caller has verified the file: loading runs its code. A file that is no such library, is cut
-// short or was built for another machine is an error. Close frees the environment.
+// short or was built for another machine is an error, and so is one that gives wrong results
+// for a tiny model. Close frees the environment.
 func Open(path string) (*Runtime, error) {
 	if err := checkLibrary(path); err != nil {
 		return nil, fmt.Errorf("load runtime %s: %w", path, err)
@@ -44,7 +45,10 @@ func Open(path string) (*Runtime, error) {
 	}
 	if s := C.fg_environment(r.api, &r.env); s != 0 {
 		C.free(unsafe.Pointer(r.api))
-		return nil, &Error{Call: "LiteRtCreateEnvironment", Status: int(s)}
+		return nil, fmt.Errorf("load runtime: %w", &Error{Call: "LiteRtCreateEnvironment", Status: int(s)})
+	}
+	if err := quietly(r.probe); err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
