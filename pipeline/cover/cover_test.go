@@ -94,14 +94,3 @@ func (b *bench) find(t *testing.T, path string) (*imgproc.Image, *face.Detection
 	}
 	return img, d, m, true
 }
-
-func TestDump(t *testing.T) {
-	b := newBench(t)
-	out, err := os.Create(os.Getenv("DUMP"))
-	if err != nil {
-		t.Skip(err)
-	}
-	w := csv.NewWriter(out)
-	defer w.Flush()
-	_ = w
-}
