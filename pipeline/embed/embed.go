@@ -1,21 +1,26 @@
 // Package embed turns an aligned face into a template: a vector of unit length whose cosine
 // with another says how alike two faces are.
 //
-// An [Embedder] is one or several networks side by side. Each has its own alignment of the
-// five points, its own colours and a unit vector as its part; the parts are joined and the
-// whole divided by its length, so the cosine of two templates is the mean of the cosines of
-// the parts. Templates are comparable only within one model id ([Embedder.Model]); what a
-// cosine means is a matter of package match.
+// An [Embedder] is one or several networks side by side, as the manifest of package models
+// lists them. Each has its own alignment of the five points, its own colours and a unit
+// vector as its part; the parts are joined and the whole divided by its length, so the
+// cosine of two templates is the mean of the cosines of the parts. Templates are comparable
+// only within one model ([Embedder.Model]); what a cosine means is the business of package
+// match.
 //
 // An Embedder is not safe for concurrent use and allocates nothing per face. It never
 // returns a vector that is zero or not finite: that is an error.
 package embed
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
+	"facegate/models"
 	"facegate/pipeline/imgproc"
 	"facegate/pipeline/litert"
 )
@@ -23,52 +28,11 @@ import (
 // ErrNoVector says that a face gave no usable vector.
 var ErrNoVector = errors.New("no usable face vector")
 
-// A Config names a choice of networks.
-type Config string
-
-// The configurations. The default is the most accurate; the others are quicker or have
-// other licences.
-const (
-	Both        Config = "both"         // foamliu and 0095 side by side, one crop each: 384 numbers
-	Foamliu     Config = "foamliu"      // MobileFaceNet, with the mirrored crop added: 128 numbers
-	FoamliuF16  Config = "foamliu_f16"  // the same with half-size weights, one crop
-	FoamliuInt8 Config = "foamliu_int8" // the same with 8-bit weights, one crop
-	Reid0095    Config = "0095"         // Intel's face-reidentification-retail-0095, one crop: 256 numbers
-	Reid0095F16 Config = "0095_f16"     // the same with half-size weights
-
-	Default = Both
-)
-
-// Configs lists the configurations, the default first.
-func Configs() []Config {
-	return []Config{Both, Foamliu, FoamliuF16, FoamliuInt8, Reid0095, Reid0095F16}
-}
-
-// parts are the networks of a configuration.
-func (c Config) parts() []part {
-	foamliu := part{role: "embed_foamliu", dim: 128, side: 112, template: arcFace(), fill: fillImageNet}
-	reid := part{role: "embed_0095", dim: 256, side: 128, template: reid0095(), fill: fillBGR}
-	switch c {
-	case Both:
-		return []part{foamliu, reid}
-	case Foamliu:
-		foamliu.mirror = true
-		return []part{foamliu}
-	case FoamliuF16, FoamliuInt8:
-		foamliu.role = "embed_" + string(c)
-		return []part{foamliu}
-	case Reid0095, Reid0095F16:
-		reid.role = "embed_" + string(c)
-		return []part{reid}
-	}
-	return nil
-}
-
 // An Embedder makes templates.
 type Embedder struct {
-	parts []part
-	dim   int
-	id    string
+	parts     []*part
+	dim       int
+	id, model string
 }
 
 // A part is one network and how a face is shown to it.
@@ -76,52 +40,73 @@ type part struct {
 	role      string
 	dim, side int
 	template  [5]imgproc.Point // where the five points go, in pixels of side
-	fill      func(dst []float32, src *imgproc.Image)
+	norm      imgproc.Norm
 	mirror    bool // the mirrored face is embedded too and added
 
 	model *litert.Model
 	crop  *imgproc.Image
 }
 
-// New loads the networks of a configuration.
-func New(load litert.Loader, c Config) (*Embedder, error) {
-	e := &Embedder{parts: c.parts()}
-	if len(e.parts) == 0 {
-		return nil, fmt.Errorf("load embedder: no configuration %q, known are %q", c, Configs())
+// New loads the networks of the manifest's embedder with the given id; "" means the default.
+func New(load litert.Loader, id string) (*Embedder, error) {
+	list := models.Manifest()
+	m, ok := list.Embedder(id)
+	if !ok {
+		return nil, fmt.Errorf("load embedder: the manifest has none called %q", id)
 	}
-	for i := range e.parts {
-		p := &e.parts[i]
-		if err := p.load(load); err != nil {
-			return nil, errors.Join(fmt.Errorf("load embedder: %w", err), e.Close())
+	e := &Embedder{dim: m.Size, id: m.ID}
+	hash, size := sha256.New(), 0
+	for _, role := range m.Roles {
+		entry, ok := list.Entry(role)
+		if !ok {
+			return nil, errors.Join(fmt.Errorf("load embedder %s: no model for %s", m.ID, role), e.Close())
 		}
-		e.dim += p.dim
-		if i > 0 {
-			e.id += "+"
+		p, err := newPart(load, entry, m.Mirror)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("load embedder %s: %w", m.ID, err), e.Close())
 		}
-		e.id += p.id()
+		e.parts = append(e.parts, p)
+		hash.Write([]byte(entry.SHA256))
+		size += p.dim
 	}
+	if len(e.parts) == 0 || size != m.Size {
+		return nil, errors.Join(fmt.Errorf("load embedder %s: its networks give %d numbers, want %d", m.ID, size, m.Size), e.Close())
+	}
+	e.model = m.ID + "@" + hex.EncodeToString(hash.Sum(nil)[:4])
 	return e, nil
 }
 
-func (p *part) load(load litert.Loader) error {
-	m, err := load(p.role)
+func newPart(load litert.Loader, entry models.Entry, mirror bool) (*part, error) {
+	p := &part{role: entry.Role, mirror: mirror}
+	switch {
+	case strings.HasPrefix(entry.Role, "embed_foamliu"):
+		p.dim, p.side, p.template = 128, 112, arcFace()
+	case strings.HasPrefix(entry.Role, "embed_0095"):
+		p.dim, p.side, p.template = 256, 128, reid0095()
+	default:
+		return nil, fmt.Errorf("the alignment of %s is not known", entry.Role)
+	}
+	p.norm.BGR = entry.Colour == "BGR"
+	for c := range 3 {
+		p.norm.Mul[c] = 1 / entry.Deviation[c]
+		p.norm.Add[c] = -entry.Mean[c] / entry.Deviation[c]
+	}
+	m, err := load(entry.Role)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(m.Inputs()) != 1 || len(m.Input(0)) != 3*p.side*p.side || len(m.Outputs()) != 1 || len(m.Output(0)) != p.dim {
-		return errors.Join(fmt.Errorf("%s is not a network from %d pixels to %d numbers", p.role, p.side, p.dim), m.Close())
+		return nil, errors.Join(fmt.Errorf("%s is not a network from %d pixels to %d numbers", p.role, p.side, p.dim), m.Close())
 	}
 	p.model, p.crop = m, imgproc.New(p.side, p.side)
-	return nil
+	return p, nil
 }
 
 // Close frees the models. It is safe to call twice.
 func (e *Embedder) Close() error {
 	var err error
 	for _, p := range e.parts {
-		if p.model != nil {
-			err = errors.Join(err, p.model.Close())
-		}
+		err = errors.Join(err, p.model.Close())
 	}
 	return err
 }
@@ -129,24 +114,27 @@ func (e *Embedder) Close() error {
 // Dim is the length of a template.
 func (e *Embedder) Dim() int { return e.dim }
 
-// Model is the id that goes with every template: templates of different ids are never
-// compared.
-func (e *Embedder) Model() string { return e.id }
+// ID is the embedder's id in the manifest, under which its calibration is found.
+func (e *Embedder) ID() string { return e.id }
 
-// Embed stores in dst, of length Dim, the template of the face of img with the five points
-// of [facegate/pipeline/face.Mesh.Five]. Points that span no area, and vectors that are zero or
-// not finite, are errors wrapping ErrNoVector; dst is then zero.
+// Model is the id with the first bytes of a hash over the networks' files. It goes with
+// every template: templates of different models are never compared.
+func (e *Embedder) Model() string { return e.model }
+
+// Embed stores in dst, of length Dim, the template of the face of img with the given five
+// points: left and right eye, tip of the nose, left and right mouth corner, as in the
+// picture. Points that span no area and vectors that are zero are errors wrapping
+// ErrNoVector. On any error dst is zero, which matches nobody.
 func (e *Embedder) Embed(img *imgproc.Image, five [5]imgproc.Point, dst []float32) error {
-	if len(dst) != e.dim {
-		return fmt.Errorf("embed face: %d numbers of room for %d", len(dst), e.dim)
-	}
 	clear(dst)
+	if len(dst) != e.dim {
+		return fmt.Errorf("embed face: room for %d numbers, want %d", len(dst), e.dim)
+	}
 	rest := dst
-	for i := range e.parts {
-		p := &e.parts[i]
-		if err := p.embed(img, five, rest[:p.dim]); err != nil {
+	for _, p := range e.parts {
+		if err := p.embed(img, &five, rest[:p.dim]); err != nil {
 			clear(dst)
-			return fmt.Errorf("embed face: %w", err)
+			return fmt.Errorf("embed face with %s: %w", p.role, err)
 		}
 		rest = rest[p.dim:]
 	}
@@ -157,31 +145,32 @@ func (e *Embedder) Embed(img *imgproc.Image, five [5]imgproc.Point, dst []float3
 	return nil
 }
 
-// embed adds the part's vector to dst, which is zero, and divides it by its length.
-func (p *part) embed(img *imgproc.Image, five [5]imgproc.Point, dst []float32) error {
+// embed stores the part's unit vector in dst, which is zero.
+func (p *part) embed(img *imgproc.Image, five *[5]imgproc.Point, dst []float32) error {
 	to := imgproc.Similarity(five[:], p.template[:])
 	if s := to.Scale(); !(s > 0) || math.IsInf(s, 0) {
-		return fmt.Errorf("align: the five points span no area: %w", ErrNoVector)
+		return fmt.Errorf("the five points span no area: %w", ErrNoVector)
 	}
-	if err := p.run(img, to, dst); err != nil {
+	if err := p.add(img, to, dst); err != nil {
 		return err
 	}
-	if p.mirror {
-		to.A, to.B, to.C = -to.A, -to.B, float64(p.side-1)-to.C
-		if err := p.run(img, to, dst); err != nil {
-			return err
-		}
-		if !normalise(dst) {
-			return ErrNoVector
-		}
+	if !p.mirror {
+		return nil
+	}
+	to.A, to.B, to.C = -to.A, -to.B, float64(p.side-1)-to.C
+	if err := p.add(img, to, dst); err != nil {
+		return err
+	}
+	if !normalise(dst) {
+		return ErrNoVector
 	}
 	return nil
 }
 
-// run adds the unit vector of one crop to dst.
-func (p *part) run(img *imgproc.Image, to imgproc.Affine, dst []float32) error {
+// add adds the unit vector of one crop to dst.
+func (p *part) add(img *imgproc.Image, to imgproc.Affine, dst []float32) error {
 	imgproc.Warp(p.crop, img, to)
-	p.fill(p.model.Input(0), p.crop)
+	imgproc.Fill(p.model.Input(0), p.crop, p.norm)
 	if err := p.model.Run(); err != nil {
 		return err
 	}
@@ -201,12 +190,12 @@ func normalise(v []float32) bool {
 	for _, x := range v {
 		s += float64(x) * float64(x)
 	}
-	k := 1 / math.Sqrt(s)
 	if !(s > 1e-12) || math.IsInf(s, 0) {
 		return false
 	}
-	for i := range v {
-		v[i] = float32(float64(v[i]) * k)
+	k := 1 / math.Sqrt(s)
+	for i, x := range v {
+		v[i] = float32(float64(x) * k)
 	}
 	return true
 }
@@ -225,12 +214,4 @@ func reid0095() [5]imgproc.Point {
 		t[i].Y *= 128
 	}
 	return t
-}
-
-// id names the part: its network and whether the mirrored face is in it.
-func (p *part) id() string {
-	if p.mirror {
-		return p.role[len("embed_"):] + "-mirror"
-	}
-	return p.role[len("embed_"):]
 }

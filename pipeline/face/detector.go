@@ -138,7 +138,7 @@ func outputOf(m *litert.Model, n int) int {
 func (b *blaze) detect(p *imgproc.Picture) ([]Detection, error) {
 	b.out = b.out[:0]
 	lb := p.Letterbox(b.canvas)
-	fill(b.model.Input(0), b.canvas, 1/127.5, -1)
+	imgproc.Fill(b.model.Input(0), b.canvas, imgproc.Uniform(1/127.5, -1))
 	if err := b.model.Run(); err != nil {
 		return nil, fmt.Errorf("detect faces: %w", err)
 	}

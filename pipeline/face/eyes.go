@@ -72,7 +72,7 @@ func (e *Eyes) one(img *imgproc.Image, a, b imgproc.Point, mirrored bool) (float
 		to.A, to.B, to.C = -to.A, -to.B, eyeSide-1-to.C
 	}
 	imgproc.Warp(e.crop, img, to)
-	fill(e.model.Input(0), e.crop, 1./255, 0)
+	imgproc.Fill(e.model.Input(0), e.crop, imgproc.Uniform(1./255, 0))
 	if err := e.model.Run(); err != nil {
 		return 0, fmt.Errorf("judge eyes: %w", err)
 	}

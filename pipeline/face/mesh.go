@@ -48,7 +48,7 @@ func (f *Mesher) Fit(img *imgproc.Image, d *Detection, m *Mesh) error {
 	ux, uy := direction(d.Points[0], d.Points[1])
 	to := imgproc.Square(d.Box.Centre(), ux, uy, side, meshSide)
 	imgproc.Warp(f.crop, img, to)
-	fill(f.model.Input(0), f.crop, 1./255, 0)
+	imgproc.Fill(f.model.Input(0), f.crop, imgproc.Uniform(1./255, 0))
 	if err := f.model.Run(); err != nil {
 		return fmt.Errorf("fit face mesh: %w", err)
 	}
