@@ -1,0 +1,60 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// patience is how long a process waits for another one's transaction.
+const patience = 5 * time.Second
+
+// A connector opens connections with everything set that the store relies on. It stands
+// here in place of a registered driver name, which would be global.
+type connector struct {
+	dsn    string
+	driver *sqlite3.SQLiteDriver
+}
+
+func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
+func (c connector) Driver() driver.Driver                        { return c.driver }
+
+// connect makes a pool on the file. Writers take the write lock when they begin, so that a
+// transaction that has read never has to give up; readers cannot write at all.
+func connect(path string, writer bool) *sql.DB {
+	q := url.Values{
+		"_journal_mode":    {"WAL"},
+		"_synchronous":     {"FULL"}, // a commit is on the disk, not on its way
+		"_foreign_keys":    {"on"},
+		"_secure_delete":   {"on"}, // erased means overwritten
+		"_busy_timeout":    {"5000"},
+		"_stmt_cache_size": {"32"},
+		"mode":             {"rw"},
+		"_txlock":          {"immediate"},
+	}
+	conns := 1
+	if !writer {
+		q.Set("_txlock", "deferred")
+		q.Set("_query_only", "on")
+		conns = 4
+	}
+	d := &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
+		// A schema altered on the disk gets to run no functions; damaged pages are noticed.
+		_, err := c.Exec("PRAGMA trusted_schema = off; PRAGMA cell_size_check = on; PRAGMA temp_store = memory", nil)
+		return err
+	}}
+	db := sql.OpenDB(connector{dsn: dsn(path, q), driver: d})
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db
+}
+
+// dsn names the file so that no character of its path is taken for something else.
+func dsn(path string, q url.Values) string {
+	return "file:" + strings.ReplaceAll(url.PathEscape(path), "%2F", "/") + "?" + q.Encode()
+}

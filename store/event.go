@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"iter"
+	"time"
+
+	"facegate/access"
+)
+
+// Append makes e the next event of the audit trail and puts it in the outbox. It gives the
+// number, id and hash, takes time, clock and source from the transaction's [Act] where e has
+// none, and returns the event as it is recorded. The event exists once the transaction has
+// committed. A *[ChainError] means that the end of the trail was tampered with; an event
+// that has no canonical form gives an error wrapping access.ErrInvalid.
+func (tx *Tx) Append(e access.Event) (access.Event, error) {
+	if !tx.grown {
+		h, err := tx.trustedHead()
+		if err != nil {
+			return access.Event{}, fmt.Errorf("append event: %w", err)
+		}
+		tx.head, tx.grown = h, true
+	}
+	return tx.link(e)
+}
+
+// link appends e after tx.head.
+func (tx *Tx) link(e access.Event) (access.Event, error) {
+	e.Seq = tx.head.seq + 1
+	if e.Time.IsZero() {
+		e.Time = tx.act.At
+	}
+	if e.Clock == "" {
+		e.Clock = tx.act.Clock
+	}
+	if e.Source == "" {
+		e.Source = tx.act.Source
+	}
+	if e.ID == "" {
+		e.ID = newID(tx.act.At)
+	}
+	e, body, err := e.Chain(tx.head.hash)
+	if err != nil {
+		return access.Event{}, fmt.Errorf("append event: %w", err)
+	}
+	_, err = tx.sql.ExecContext(tx.ctx, "INSERT INTO event VALUES (?, ?, ?, ?, ?)",
+		e.Seq, string(body), e.Prev[:], e.Hash[:], tx.db.mac("event", e.Seq, e.Hash))
+	if err == nil {
+		_, err = tx.sql.ExecContext(tx.ctx, "INSERT INTO outbox VALUES (?)", e.Seq)
+	}
+	if err != nil {
+		return access.Event{}, fmt.Errorf("append event: %w", err)
+	}
+	tx.head, tx.pending = head{e.Seq, e.Hash}, true
+	return e, nil
+}
+
+// AppendEvent is [Tx.Append] in a transaction of its own: when it returns without an error
+// the event is on the disk. Whether a door opens after an error is the caller's policy.
+func (db *DB) AppendEvent(ctx context.Context, act Act, e access.Event) (access.Event, error) {
+	err := db.Update(ctx, act, func(tx *Tx) (err error) {
+		e, err = tx.Append(e)
+		return err
+	})
+	return e, err
+}
+
+// Events are the events after number since, oldest first, limit at most.
+func (db *DB) Events(ctx context.Context, since uint64, limit int) (list []access.Event, err error) {
+	err = db.View(ctx, func(tx *Tx) error {
+		list, err = tx.Events(since, limit)
+		return err
+	})
+	return list, err
+}
+
+// Events are the events after number since, oldest first, limit at most. A record that does
+// not decode gives a *[ChainError]; the events before it are returned with it.
+func (tx *Tx) Events(since uint64, limit int) ([]access.Event, error) {
+	rows, err := tx.sql.QueryContext(tx.ctx, "SELECT seq, body, prev, hash FROM event WHERE seq > ? ORDER BY seq LIMIT ?",
+		int64(min(since, 1<<63-1)), max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	defer rows.Close()
+	var list []access.Event
+	for rows.Next() {
+		var seq uint64
+		var body, prev, hash []byte
+		if err := rows.Scan(&seq, &body, &prev, &hash); err != nil {
+			return list, fmt.Errorf("read events: %w", err)
+		}
+		e, err := access.DecodeEvent(body)
+		if err != nil || e.Seq != seq || len(prev) != len(e.Prev) || len(hash) != len(e.Hash) {
+			return list, &ChainError{seq, "the record cannot be read"}
+		}
+		e.Prev, e.Hash = access.Hash(prev), access.Hash(hash)
+		list = append(list, e)
+	}
+	return list, rows.Err()
+}
+
+// LastEvent is the number of the newest event, 0 where there is none.
+func (db *DB) LastEvent(ctx context.Context) (seq uint64, err error) {
+	err = db.reader.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM event").Scan(&seq)
+	return seq, classify(err)
+}
+
+// Follow gives the events after number since and then new ones as they come, looking for
+// them every so often, whichever process appends them. It ends with ctx, without an error,
+// or after an error.
+func (db *DB) Follow(ctx context.Context, since uint64, every time.Duration) iter.Seq2[access.Event, error] {
+	return func(yield func(access.Event, error) bool) {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			list, err := db.Events(ctx, since, 256)
+			for _, e := range list {
+				if !yield(e, nil) {
+					return
+				}
+				since = e.Seq
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				yield(access.Event{}, err)
+				return
+			}
+			if len(list) > 0 {
+				continue
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}
+}
+
+// newID is a UUID of version 7 (RFC 9562): the time in milliseconds, then random bits.
+func newID(at time.Time) string {
+	var b [16]byte
+	_, _ = rand.Read(b[6:]) // never fails: crypto/rand ends the program instead
+	ms := uint64(at.UnixMilli())
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	b[6], b[8] = b[6]&0x0f|0x70, b[8]&0x3f|0x80
+	t := hex.EncodeToString(b[:])
+	return t[:8] + "-" + t[8:12] + "-" + t[12:16] + "-" + t[16:20] + "-" + t[20:]
+}

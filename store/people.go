@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"time"
+
+	"facegate/access"
+	"facegate/store/seal"
+)
+
+// personal is what is sealed of a person: all but id and revision.
+type personal struct {
+	Name        string    `json:"name"`
+	Groups      []string  `json:"groups,omitempty"`
+	ValidFrom   time.Time `json:"from,omitzero"`
+	ValidUntil  time.Time `json:"until,omitzero"`
+	Blocked     bool      `json:"blocked,omitempty"`
+	BlockReason string    `json:"why,omitempty"`
+	Created     time.Time `json:"created"`
+	Changed     time.Time `json:"changed"`
+}
+
+func personPlace(id string, rev uint64) seal.Place {
+	return seal.Place{Kind: "person", Person: id, Revision: rev}
+}
+
+func (db *DB) sealPerson(p access.Person) ([]byte, error) {
+	text, err := json.Marshal(personal{
+		p.Name, p.Groups, p.ValidFrom, p.ValidUntil, p.Blocked, p.BlockReason, p.Created, p.Changed,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return db.ring.Seal(personPlace(p.ID, p.Revision), text), nil
+}
+
+func (db *DB) openPerson(id string, rev uint64, sealed []byte) (access.Person, error) {
+	damaged := access.Person{ID: id, Revision: rev}
+	text, err := db.ring.Open(personPlace(id, rev), sealed)
+	if err != nil {
+		return damaged, fmt.Errorf("person %s: %w", id, err)
+	}
+	var in personal
+	if err := json.Unmarshal(text, &in); err != nil {
+		return damaged, fmt.Errorf("person %s: %w", id, seal.ErrSealed)
+	}
+	return access.Person{
+		ID: id, Revision: rev, Name: in.Name, Groups: in.Groups, ValidFrom: in.ValidFrom, ValidUntil: in.ValidUntil,
+		Blocked: in.Blocked, BlockReason: in.BlockReason, Created: in.Created, Changed: in.Changed,
+	}, nil
+}
+
+// AddPerson keeps a new person and records person.added. It returns the person as kept, with
+// revision and times. The error wraps access.ErrExists where the id is taken and
+// access.ErrInvalid where p is not fit to keep.
+func (tx *Tx) AddPerson(p access.Person) (access.Person, error) {
+	if err := p.Check(); err != nil {
+		return access.Person{}, err
+	}
+	if _, err := tx.personRow(p.ID); err == nil {
+		return access.Person{}, fmt.Errorf("person %s: %w", p.ID, access.ErrExists)
+	} else if !errors.Is(err, access.ErrNotFound) {
+		return access.Person{}, err
+	}
+	p.Created = tx.act.At
+	return tx.putPerson(p, access.KindPersonAdded)
+}
+
+// SetPerson replaces everything of a person but the id, the templates and the time of
+// creation, and records person.changed. The error wraps access.ErrNotFound where there is
+// nobody with the id and access.ErrInvalid where p is not fit to keep.
+func (tx *Tx) SetPerson(p access.Person) (access.Person, error) {
+	if err := p.Check(); err != nil {
+		return access.Person{}, err
+	}
+	old, err := tx.Person(p.ID)
+	if errors.Is(err, seal.ErrSealed) {
+		old, err = access.Person{Created: tx.act.At}, nil // damaged: this is the repair
+	}
+	if err != nil {
+		return access.Person{}, err
+	}
+	p.Created = old.Created
+	return tx.putPerson(p, access.KindPersonChanged)
+}
+
+func (tx *Tx) putPerson(p access.Person, kind access.Kind) (_ access.Person, err error) {
+	p.ValidFrom, p.ValidUntil = toMilli(p.ValidFrom), toMilli(p.ValidUntil)
+	p.Changed = tx.act.At
+	if p.Revision, err = tx.revise(); err != nil {
+		return access.Person{}, err
+	}
+	sealed, err := tx.db.sealPerson(p)
+	if err != nil {
+		return access.Person{}, err
+	}
+	// Not REPLACE: that would delete the row, and its templates with it.
+	_, err = tx.sql.ExecContext(tx.ctx, `INSERT INTO person VALUES (?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, sealed = excluded.sealed`, p.ID, p.Revision, sealed)
+	if err != nil {
+		return access.Person{}, fmt.Errorf("write person: %w", err)
+	}
+	_, err = tx.Append(access.Event{Kind: kind, Person: p.ID})
+	return p, err
+}
+
+// personRow finds a person's row without opening it.
+func (tx *Tx) personRow(id string) (row struct {
+	rev    uint64
+	sealed []byte
+}, err error,
+) {
+	err = tx.sql.QueryRowContext(tx.ctx, "SELECT rev, sealed FROM person WHERE id = ?", id).Scan(&row.rev, &row.sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("person %s: %w", id, access.ErrNotFound)
+	}
+	return row, err
+}
+
+// Person returns the person with the given id, or an error wrapping access.ErrNotFound, or
+// one wrapping seal.ErrSealed where the row was damaged.
+func (tx *Tx) Person(id string) (access.Person, error) {
+	row, err := tx.personRow(id)
+	if err != nil {
+		return access.Person{}, err
+	}
+	return tx.db.openPerson(id, row.rev, row.sealed)
+}
+
+// Person is [Tx.Person] in a transaction of its own.
+func (db *DB) Person(ctx context.Context, id string) (p access.Person, err error) {
+	err = db.View(ctx, func(tx *Tx) error {
+		p, err = tx.Person(id)
+		return err
+	})
+	return p, err
+}
+
+// People gives everybody in the order of their ids. A damaged row comes with an error
+// wrapping seal.ErrSealed and a person of whom only the id is known, and the iteration goes
+// on; after any other error it ends.
+func (tx *Tx) People() iter.Seq2[access.Person, error] {
+	return func(yield func(access.Person, error) bool) {
+		rows, err := tx.sql.QueryContext(tx.ctx, "SELECT id, rev, sealed FROM person ORDER BY id")
+		if err != nil {
+			yield(access.Person{}, classify(fmt.Errorf("read people: %w", err)))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id string
+			var rev uint64
+			var sealed sql.RawBytes
+			if err := rows.Scan(&id, &rev, &sealed); err != nil {
+				yield(access.Person{}, classify(fmt.Errorf("read people: %w", err)))
+				return
+			}
+			if !yield(tx.db.openPerson(id, rev, sealed)) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(access.Person{}, classify(fmt.Errorf("read people: %w", err)))
+		}
+	}
+}
+
+// A Receipt says what an erasure did.
+type Receipt struct {
+	Person    string    `json:"person"`
+	At        time.Time `json:"at"`
+	Templates int       `json:"templates"` // erased with the person
+	Snapshots int       `json:"snapshots"` // copies from before a migration, erased as a whole
+	Event     uint64    `json:"event"`     // number of the event person.erased
+	Hash      string    `json:"hash"`      // of that event
+	// Pending is set where a reader kept the write-ahead log from being emptied: what was
+	// erased may stay in that file until the store is next closed.
+	Pending bool `json:"pending"`
+}
+
+// ErasePerson erases a person and all templates: the rows are overwritten, the write-ahead
+// log is emptied, copies that migrations left are deleted. The audit trail keeps the id. The
+// error wraps access.ErrNotFound where there is nobody with the id. Where the receipt comes
+// with an error the person is erased, but a copy beside the database may be left.
+func (db *DB) ErasePerson(ctx context.Context, act Act, id string) (Receipt, error) {
+	r := Receipt{Person: id}
+	err := db.Update(ctx, act, func(tx *Tx) error {
+		if _, err := tx.personRow(id); err != nil {
+			return err
+		}
+		n, err := tx.deleteTemplates("person", id)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.sql.ExecContext(ctx, "DELETE FROM person WHERE id = ?", id); err != nil {
+			return fmt.Errorf("delete person: %w", err)
+		}
+		if _, err := tx.revise(); err != nil {
+			return err
+		}
+		e, err := tx.Append(access.Event{
+			Kind: access.KindPersonErased, Person: id, Data: map[string]string{"templates": strconv.Itoa(n)},
+		})
+		r.At, r.Templates, r.Event, r.Hash = tx.act.At, n, e.Seq, e.Hash.String()
+		return err
+	})
+	if err != nil {
+		return Receipt{}, err
+	}
+	r.Pending, r.Snapshots, err = db.scrub(ctx)
+	return r, err
+}
+
+func toMilli(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Millisecond)
+}
