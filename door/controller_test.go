@@ -288,7 +288,7 @@ func TestControllerKeepsItsPromises(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"wait": func(t *rapid.T) {
 				// In steps of 50 ms, so that check sees every state.
-				for range rapid.IntRange(1, 100).Draw(t, "steps") {
+				for range rapid.IntRange(1, 150).Draw(t, "steps") {
 					b.to(b.ms + 50)
 					check()
 				}
@@ -299,6 +299,13 @@ func TestControllerKeepsItsPromises(t *testing.T) {
 				b.obey()
 			},
 			"step back": func(t *rapid.T) { b.Advance(b.at(b.ms - rapid.IntRange(0, 100_000).Draw(t, "ms"))); b.obey() },
+			"grant, wait, grant": func(t *rapid.T) {
+				for range rapid.IntRange(1, 8).Draw(t, "grants") {
+					_, _ = b.grant(0) // may be refused; check says what matters
+					b.to(b.ms + 1900)
+					check()
+				}
+			},
 			"grant": func(t *rapid.T) {
 				got, err := b.grant(time.Duration(rapid.Int64Range(-1, int64(time.Minute)).Draw(t, "for")))
 				if s := b.Status(); err == nil && s.Fault == "" && (!s.Unlocked || s.Mode == Normal && got > cfg.MaxOn && !s.Inputs.Fire) {
