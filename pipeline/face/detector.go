@@ -12,8 +12,13 @@ import (
 )
 
 const (
-	minLogit   = 0  // a detection counts from a score of 0.5
-	maxOverlap = .3 // detections that overlap by more are one face
+	minScore = .5 // a face counts from this score
+
+	// A candidate has a say in where a face is from this score. With 0.5 boxes move by half a
+	// per cent of their width, and LFW loses 4.0 instead of 3.6 % of its genuine pairs at FMR 1e-5.
+	minVote = .3
+
+	maxOverlap = .3 // candidates that overlap by more are one face
 
 	regression = 16 // numbers a candidate: centre, size, six points
 )
@@ -155,6 +160,7 @@ func (b *blaze) detect(p *imgproc.Picture) ([]Detection, error) {
 // decode collects the anchors whose score counts.
 func (b *blaze) decode() {
 	reg, cls := b.model.Output(b.box), b.model.Output(b.cls)
+	minLogit := float32(math.Log(minVote / (1 - minVote)))
 	b.cand, b.order = b.cand[:0], b.order[:0]
 	for i, a := range b.anchors {
 		if cls[i] < minLogit {
@@ -181,6 +187,9 @@ func (b *blaze) decode() {
 func (b *blaze) suppress() {
 	for k, i := range b.order {
 		best := &b.cand[i]
+		if best.Score < minScore {
+			break
+		}
 		if best.used {
 			continue
 		}
