@@ -124,7 +124,8 @@ func (t *taps) set(k kernel, n, dn int) {
 		t.size = 8
 	}
 	t.idx, t.w = t.idx[:0], t.w[:0]
-	scale, inv := float64(n)/float64(dn), float64(dn)/float64(n)
+	inv := float64(dn) / float64(n)
+	scale := 1 / inv // and not n/dn, which may round differently and then falls into another pixel
 	for d := range dn {
 		var i int
 		var f float32

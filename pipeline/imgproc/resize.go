@@ -35,26 +35,21 @@ func interpolate(dst, src *Image, k kernel) {
 	t.fy.set(k, src.H, dst.H)
 	n, size := 3*dst.W, t.fy.size
 	t.ring = grow(t.ring, n*size)
-	var held [8]int32 // the source row in each slot of the ring
-	for i := range held {
-		held[i] = -1
-	}
-	var rows [8][]int32
+	var held, slot [8]int32 // held: the source row in each slot of the ring, and one
 	for y := range dst.H {
-		idx := t.fy.idx[y*size : (y+1)*size]
+		idx, w := t.fy.idx[y*size:(y+1)*size], t.fy.w[y*size:(y+1)*size]
 		for j, r := range idx {
-			slot := int(r) % size
-			rows[j] = t.ring[slot*n : (slot+1)*n]
-			if held[slot] != r {
-				held[slot] = r
-				hfilter(rows[j], src.row(int(r)), &t.fx)
+			k := r % int32(size)
+			slot[j] = k
+			if held[k] != r+1 {
+				held[k] = r + 1
+				hfilter(t.ring[int(k)*n:int(k+1)*n], src.row(int(r)), &t.fx)
 			}
 		}
-		w := t.fy.w[y*size : (y+1)*size]
 		if size == 2 {
-			vlinear(dst.row(y), rows[0], rows[1], w[0], w[1])
+			vlinear(dst.row(y), t.ring[int(slot[0])*n:][:n], t.ring[int(slot[1])*n:][:n], w[0], w[1])
 		} else {
-			vlanczos(dst.row(y), &rows, [8]int32(w))
+			vlanczos(dst.row(y), t.ring, &slot, (*[8]int32)(w))
 		}
 	}
 }
@@ -80,11 +75,12 @@ func vlinearGo(out []byte, a, b []int32, wa, wb int32) {
 	}
 }
 
-func vlanczosGo(out []byte, rows *[8][]int32, w [8]int32) {
+// vlanczosGo mixes the eight rows of the ring that slot names.
+func vlanczosGo(out []byte, ring []int32, slot, w *[8]int32) {
 	for i := range out {
 		s := int32(1 << 21)
 		for k := range w {
-			s += w[k] * rows[k][i]
+			s += w[k] * ring[int(slot[k])*len(out)+i]
 		}
 		out[i] = clamp8(s >> 22)
 	}
