@@ -99,6 +99,7 @@ type Depth struct {
 	nccs     int // measured in this try, apart from the accepting frame's
 	accepted bool
 	tries    int
+	breaks   int // gaps and jumps: what was shown before them does not count
 	cause    Cause
 	top      float64 // the greatest depth of the turn
 
@@ -109,7 +110,7 @@ type Depth struct {
 
 // Reset forgets everything but Want: the next frame is another visit's.
 func (d *Depth) Reset() {
-	d.started, d.tries, d.cause = false, 0, ""
+	d.started, d.tries, d.breaks, d.cause = false, 0, 0, ""
 	d.again("")
 }
 
@@ -128,6 +129,13 @@ func (d *Depth) spend(c Cause, at time.Time) {
 	d.start = at
 }
 
+// next asks for another turn of the same face, with a try's time from now on. Tries used up
+// stay used up.
+func (d *Depth) next(want Direction, at time.Time) {
+	d.again("")
+	d.Want, d.start = want, at
+}
+
 // Feed takes in the next frame of the face: its time, the picture, the mesh, the detector's
 // box, and whether the caller knows it to be another face than in the frame before (by its
 // embedding, or its own tracking). Frames without the face are not fed; the gap they leave is
@@ -138,8 +146,10 @@ func (d *Depth) Feed(at time.Time, img *imgproc.Image, m *face.Mesh, box imgproc
 	} else if d.tries < maxTries {
 		switch {
 		case at.Sub(d.last) > maxGap || at.Before(d.last):
+			d.breaks++
 			d.again(CauseGap)
 		case other || !Continuous(d.box, box, at.Sub(d.last)):
+			d.breaks++
 			d.again(CauseJump)
 		}
 	}

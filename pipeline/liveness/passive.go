@@ -47,7 +47,7 @@ type view struct {
 // ours. It is not safe for concurrent use, and allocates nothing once warm.
 type Passive struct {
 	v27, v40, third view
-	part, bordered  imgproc.Image
+	part            imgproc.Image
 }
 
 // NewPassive loads the models of the roles "live_27", "live_40" and "live_se18".
@@ -123,11 +123,9 @@ func (p *Passive) pair(v *view, img *imgproc.Image, box imgproc.Box, factor floa
 		return 0, errors.New("face outside the picture")
 	}
 	imgproc.ResizeLinear(v.crop, &p.part)
-	in := v.model.Input(0)
-	for i := 0; i+2 < len(in); i += 3 {
-		px := v.crop.Pix[i : i+3]
-		in[i], in[i+1], in[i+2] = float32(px[2]), float32(px[1]), float32(px[0])
-	}
+	raw := imgproc.Uniform(1, 0)
+	raw.BGR = true
+	imgproc.Fill(v.model.Input(0), v.crop, raw)
 	if err := v.model.Run(); err != nil {
 		return 0, err
 	}
@@ -142,60 +140,15 @@ func (p *Passive) pair(v *view, img *imgproc.Image, box imgproc.Box, factor floa
 // se is the third network: RGB / 255 of a square, reflected beyond the picture; class 0 is
 // live, class 1 an attack.
 func (p *Passive) se(img *imgproc.Image, box imgproc.Box) (float64, error) {
-	side := max(box.W(), box.H()) * thirdScale
-	c := box.Centre()
-	n := int(side)
-	p.square(img, int(c.X-side/2), int(c.Y-side/2), n)
-	if p.part.W == 0 {
-		return 0, errors.New("face outside the picture")
+	if !imgproc.Reflect101Square(p.third.crop, img, box, thirdScale) {
+		return 0, errors.New("face without extent")
 	}
-	if n > thirdSide {
-		imgproc.ResizeArea(p.third.crop, &p.part)
-	} else {
-		imgproc.ResizeLanczos4(p.third.crop, &p.part)
-	}
-	in := p.third.model.Input(0)
-	for i, v := range p.third.crop.Pix[:len(in)] {
-		in[i] = float32(v) / 255
-	}
+	imgproc.Fill(p.third.model.Input(0), p.third.crop, imgproc.Uniform(1./255, 0))
 	if err := p.third.model.Run(); err != nil {
 		return 0, err
 	}
 	o := p.third.model.Output(0)
 	return float64(o[0]) - float64(o[1]), nil
-}
-
-// square makes part the n by n pixels of img from (x, y) on. What lies beyond the picture is
-// the visible part of the square, mirrored about its edge pixels.
-func (p *Passive) square(img *imgproc.Image, x, y, n int) {
-	p.part = img.Sub(x, y, x+n, y+n)
-	if p.part.W == 0 || (p.part.W == n && p.part.H == n) {
-		return
-	}
-	p.bordered.Reset(n, n)
-	left, top := max(0, -x), max(0, -y)
-	for r := range n {
-		src := p.part.Pix[mirror(r-top, p.part.H)*p.part.Stride:]
-		dst := p.bordered.Pix[r*p.bordered.Stride:]
-		copy(dst[3*left:3*n], src[:3*p.part.W])
-		for c := range n {
-			if c >= left && c < left+p.part.W {
-				continue
-			}
-			s := 3 * mirror(c-left, p.part.W)
-			dst[3*c], dst[3*c+1], dst[3*c+2] = src[s], src[s+1], src[s+2]
-		}
-	}
-	p.part = p.bordered
-}
-
-// mirror folds i into 0..n-1 without repeating the edges (OpenCV's BORDER_REFLECT_101).
-func mirror(i, n int) int {
-	if n == 1 {
-		return 0
-	}
-	i = ((i % (2*n - 2)) + 2*n - 2) % (2*n - 2)
-	return min(i, 2*n-2-i)
 }
 
 // cut is minivision's crop: the box times factor, less where the picture is too small for it,

@@ -25,7 +25,7 @@ type patch struct {
 
 // A darkroom is the scratch memory that patches are made in.
 type darkroom struct {
-	grey, blur, line [patchSize]float32
+	grey, blur [patchSize]float32
 }
 
 // cut fills p with the face that m outlines in img. What lies beyond the picture is black.
@@ -38,14 +38,15 @@ func (d *darkroom) cut(p *patch, img *imgproc.Image, m *face.Mesh) {
 		return
 	}
 	sample(d.grey[:], img, c, s)
-	blurNarrow(d.grey[:], d.line[:])
-	d.blurWide(d.grey[:])
+	everyStrand(d.grey[:], blurNarrow)
+	d.blur = d.grey
+	everyStrand(d.blur[:], blurWide)
 	for i, v := range d.grey {
 		p.pix[i] = v - d.blur[i]
 		d.grey[i] = p.pix[i] * p.pix[i]
 	}
-	d.blurWide(d.grey[:])
-	for i, v := range d.blur {
+	everyStrand(d.grey[:], blurWide)
+	for i, v := range d.grey {
 		p.pix[i] /= float32(math.Sqrt(float64(max(v, 0)))) + 2
 	}
 }
@@ -93,51 +94,69 @@ func luma(img *imgproc.Image, x, y int) float32 {
 	return .299*float32(p[0]) + .587*float32(p[1]) + .114*float32(p[2])
 }
 
+// A strand is one row or column of a patch with the mirrored margin that its filters need.
+type strand [patchH + 2*lightRadius]float32
+
+// take copies n samples, step apart.
+func (l *strand) take(g []float32, step, n int) {
+	const m = lightRadius
+	for i := range n {
+		l[m+i] = g[step*i]
+	}
+	l.fold(n)
+}
+
+// fold mirrors the n samples about both ends, not repeating them.
+func (l *strand) fold(n int) {
+	const m = lightRadius
+	for i := range m {
+		l[m-1-i] = l[m+1+i]
+		l[m+n+i] = l[m+n-2-i]
+	}
+}
+
+// everyStrand calls filter for every row of g, then for every column.
+func everyStrand(g []float32, filter func(g []float32, step, n int)) {
+	for y := range patchH {
+		filter(g[y*patchW:], 1, patchW)
+	}
+	for x := range patchW {
+		filter(g[x:], patchW, patchH)
+	}
+}
+
 // blurNarrow is a Gaussian of one pixel's deviation, in place.
-func blurNarrow(g, line []float32) {
+func blurNarrow(g []float32, step, n int) {
 	const w0, w1, w2, w3 = .39905, .24204, .05401, .00443
-	pass := func(start, step, n int) {
-		for i := range n {
-			at := func(k int) float32 { return g[start+step*mirror(k, n)] }
-			line[i] = w0*at(i) + w1*(at(i-1)+at(i+1)) + w2*(at(i-2)+at(i+2)) + w3*(at(i-3)+at(i+3))
-		}
-		for i := range n {
-			g[start+step*i] = line[i]
-		}
-	}
-	for y := range patchH {
-		pass(y*patchW, 1, patchW)
-	}
-	for x := range patchW {
-		pass(x, patchW, patchH)
+	var l strand
+	l.take(g, step, n)
+	for i := range n {
+		w := l[lightRadius-3+i : lightRadius+4+i]
+		g[step*i] = w0*w[3] + w1*(w[2]+w[4]) + w2*(w[1]+w[5]) + w3*(w[0]+w[6])
 	}
 }
 
-// blurWide puts into d.blur what three box filters make of g: a Gaussian of about
-// [lightRadius] pixels' deviation.
-func (d *darkroom) blurWide(g []float32) {
-	copy(d.blur[:], g)
-	for y := range patchH {
-		boxes(d.blur[y*patchW:], 1, patchW, d.line[:])
-	}
-	for x := range patchW {
-		boxes(d.blur[x:], patchW, patchH, d.line[:])
-	}
-}
-
-func boxes(g []float32, step, n int, line []float32) {
-	const r = lightRadius // a box of 2r+1 = 17 three times: deviation 8.5
+// blurWide is three box filters in a row, in place: a Gaussian of about [lightRadius] pixels'
+// deviation.
+func blurWide(g []float32, step, n int) {
+	const r = lightRadius
+	var a, b strand
+	a.take(g, step, n)
 	for range 3 {
 		var sum float32
-		for k := -r; k <= r; k++ {
-			sum += g[step*mirror(k, n)]
+		for _, v := range a[:2*r+1] {
+			sum += v
 		}
 		for i := range n {
-			line[i] = sum / (2*r + 1)
-			sum += g[step*mirror(i+r+1, n)] - g[step*mirror(i-r, n)]
+			b[r+i] = sum / (2*r + 1)
+			if i+1 < n {
+				sum += a[i+2*r+1] - a[i]
+			}
 		}
-		for i := range n {
-			g[step*i] = line[i]
-		}
+		b.fold(n)
+		a = b
+	}
+	for i := range n {
+		g[step*i] = a[r+i]
 	}
 }
