@@ -92,15 +92,20 @@ func Link(prev Hash, canonical []byte) Hash {
 	return Hash(h.Sum(nil))
 }
 
-// MarshalJSON is the canonical event with prev and hash at its end.
-func (e Event) MarshalJSON() ([]byte, error) {
+// Line is the canonical event with prev and hash as its last two members, without a line
+// break: what is shown and sent. encoding/json may spell the same event with escapes that
+// the canonical form does not have; where bytes matter, write Line.
+func (e Event) Line() []byte {
 	b := e.canonical()
 	b = append(b[:len(b)-1], `,"prev":"`...)
 	b = append(b, e.Prev.String()...)
 	b = append(b, `","hash":"`...)
 	b = append(b, e.Hash.String()...)
-	return append(b, `"}`...), nil
+	return append(b, `"}`...)
 }
+
+// MarshalJSON is Line.
+func (e Event) MarshalJSON() ([]byte, error) { return e.Line(), nil }
 
 // check refuses what has no canonical form or no meaning.
 func (e *Event) check() error {

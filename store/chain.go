@@ -299,6 +299,10 @@ func (db *DB) Reanchor(ctx context.Context, act Act) (e access.Event, err error)
 			return err
 		}
 		copy(tx.head.hash[:], hash)
+		// Events that are gone cannot be sent, and their numbers are given again.
+		if _, err := tx.sql.ExecContext(ctx, "DELETE FROM outbox WHERE seq > ?", tx.head.seq); err != nil {
+			return err
+		}
 		e, err = tx.link(access.Event{Kind: access.KindHealthRaised, Data: data})
 		end = tx.head
 		return err

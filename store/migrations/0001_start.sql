@@ -63,3 +63,6 @@ BEGIN SELECT raise(ABORT, 'events are never changed'); END;
 
 CREATE TRIGGER event_is_not_deleted BEFORE DELETE ON event
 BEGIN SELECT raise(ABORT, 'events are never deleted'); END;
+
+CREATE TRIGGER chain_is_not_deleted BEFORE DELETE ON chain
+BEGIN SELECT raise(ABORT, 'the end of the chain is never deleted'); END;
