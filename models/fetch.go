@@ -142,7 +142,10 @@ func (s *setup) pip(ctx context.Context, w Wheel) (string, error) {
 		if errors.Is(err, exec.ErrNotFound) {
 			return "", errors.New("python3 with pip is not installed")
 		}
-		return "", fmt.Errorf("pip: %v: %s", err, lastLine(stderr.String()))
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return "", fmt.Errorf("pip: %w: %s", err, lastLine(stderr.String()))
 	}
 	return path, nil
 }

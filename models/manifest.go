@@ -232,13 +232,10 @@ func (l *List) check() error {
 				return fmt.Errorf("check manifest: embedder %s needs the unknown role %s", e.ID, r)
 			}
 		}
-		if !slices.IsSortedFunc(e.Calibration, func(a, b Point) int {
-			if a.FMR > b.FMR && a.Cosine < b.Cosine {
-				return -1
+		for i := 1; i < len(e.Calibration); i++ {
+			if a, b := e.Calibration[i-1], e.Calibration[i]; a.FMR <= b.FMR || a.Cosine >= b.Cosine {
+				return fmt.Errorf("check manifest: calibration of %s is not monotone at FMR %g", e.ID, b.FMR)
 			}
-			return 1
-		}) {
-			return fmt.Errorf("check manifest: calibration of %s is not monotone", e.ID)
 		}
 	}
 	return nil

@@ -20,7 +20,11 @@ type Set struct {
 // Open returns the files under home. With roles, it returns a *MissingError naming all of
 // those whose model is absent or has the wrong size; the hash is checked when a file is read.
 func Open(home string, roles ...string) (*Set, error) {
-	s := &Set{home: home, list: Manifest()}
+	return open(home, Manifest(), roles)
+}
+
+func open(home string, list *List, roles []string) (*Set, error) {
+	s := &Set{home: home, list: list}
 	var missing MissingError
 	for _, role := range roles {
 		e, ok := s.list.Entry(role)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -36,7 +37,9 @@ type Options struct {
 // nothing is installed, but the next run goes on from what was staged, a broken download
 // included. Pictures of the demonstration are left out when they cannot be had; Progress
 // says so. One Setup works on a Home at a time, others wait for it.
-func Setup(ctx context.Context, o Options) error {
+func Setup(ctx context.Context, o Options) error { return install(ctx, o, Manifest()) }
+
+func install(ctx context.Context, o Options, list *List) error {
 	if o.Home == "" {
 		return errors.New("set up: no home directory")
 	}
@@ -46,7 +49,6 @@ func Setup(ctx context.Context, o Options) error {
 	if o.Shared == "" {
 		o.Shared = sharedBesideCheckout()
 	}
-	list := Manifest()
 	if !slices.ContainsFunc(list.Entries, func(e Entry) bool { return e.Kind == KindRuntime && e.Arch == o.Arch }) {
 		return fmt.Errorf("set up: there is no runtime for %s, inference needs amd64 or arm64", o.Arch)
 	}
@@ -150,10 +152,13 @@ func (s *setup) obtain(ctx context.Context, e Entry) error {
 	return errors.New("missing (" + strings.Join(failed, "; ") + ")")
 }
 
-// reason is err without the path that the source's name already says.
+// reason is err without the path or address that the source's name already says.
 func reason(err error) string {
 	if errors.Is(err, os.ErrNotExist) {
 		return "not there"
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err.Error()
 	}
 	return err.Error()
 }
@@ -210,7 +215,7 @@ func (s *setup) sources(e Entry) []source {
 		}})
 	}
 	if e.URL != "" && !s.Offline {
-		out = append(out, source{e.URL, func(ctx context.Context) error { return s.download(ctx, e.URL, e) }})
+		out = append(out, source{"its URL", func(ctx context.Context) error { return s.download(ctx, e.URL, e) }})
 	}
 	return out
 }
