@@ -142,6 +142,9 @@ func outputOf(m *litert.Model, n int) int {
 
 func (b *blaze) detect(p *imgproc.Picture) ([]Detection, error) {
 	b.out = b.out[:0]
+	if p.W <= 0 || p.H <= 0 {
+		return b.out, nil
+	}
 	lb := p.Letterbox(b.canvas)
 	imgproc.Fill(b.model.Input(0), b.canvas, imgproc.Uniform(1/127.5, -1))
 	if err := b.model.Run(); err != nil {

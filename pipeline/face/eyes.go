@@ -14,8 +14,10 @@ const (
 	eyeScale = 2.3 // of the distance of the eye's corners
 
 	// closedRatio is the eye aspect ratio below which eyes are closed: height of the opening
-	// over the distance of the corners, mean of both eyes.
-	closedRatio = .20
+	// over the distance of the corners, mean of both eyes. It is what tells 96 pictures with
+	// closed eyes (91 found) from every third of LFW best (51 of 617 called closed; 1 of 92
+	// webcam frames).
+	closedRatio = .205
 )
 
 // Eyes tells open eyes from closed ones with the iris network, which follows the lids; the
@@ -42,8 +44,8 @@ func NewEyes(load litert.Loader) (*Eyes, error) {
 // Close frees the model. It is safe to call twice.
 func (e *Eyes) Close() error { return e.model.Close() }
 
-// Open is how open the eyes are, 0 shut .. 1 wide: the mean eye aspect ratio over 0.40, so
-// that 0.5 and more means open. A mesh whose eye corners coincide is an error.
+// Open is how open the eyes are, 0 shut .. 1 wide: the mean eye aspect ratio over twice
+// closedRatio, so that 0.5 and more means open. A mesh whose eye corners coincide is an error.
 func (e *Eyes) Open(img *imgproc.Image, m *Mesh) (float64, error) {
 	r, err := e.ratio(img, m)
 	return min(r/(2*closedRatio), 1), err

@@ -19,8 +19,8 @@ const (
 // stages have run.
 type Finding struct {
 	W, H  int         // of the picture, pixels; 0 for one that cannot be read
-	Faces []Detection // all that were found
 	Face  *Detection  // the one that was picked, nil where there is none
+	Faces []Detection // all that are there; see [Detector.DetectFull] for who sees most of them
 
 	Mesh     *Mesh    // nil: not fitted
 	Surface  *Surface // nil: not measured
@@ -32,8 +32,8 @@ type Finding struct {
 type Limits struct {
 	SecondFace float64 // a face at least this wide, as a share of the picked one, is a second person
 
-	Presence float64 // a mesh with less is not of a bare face:
-	Certain  float64 // with a detection that scores less there is no face, else it is covered
+	Presence float64 // a mesh with less is not of a bare face: the face is covered,
+	Certain  float64 // or with a detection that scores less there is none, unless it wears a mask
 
 	MinWidth   float64 // of the detector's box, pixels
 	MinShare   float64 // of the picture's shorter side that the box spans,
@@ -62,7 +62,8 @@ func DefaultLimits() Limits {
 		SecondFace: .6,
 
 		// All LFW and webcam faces but one have a presence above 0.96. Masks and helmets lower it
-		// to nothing at scores of 0.51 to 0.83; animals taken for a face scored 0.57 and 0.60.
+		// to nothing at scores of 0.51 to 0.83; animals taken for a face scored 0.57 and 0.60. The
+		// mask network tells the masks among them.
 		Presence: .5,
 		Certain:  .6,
 
@@ -109,7 +110,7 @@ func (l *Limits) Judge(f *Finding) Quality {
 	if f.W <= 0 || f.H <= 0 {
 		return ImageError
 	}
-	if f.Face == nil || f.Mesh != nil && f.Mesh.Presence < l.Presence && f.Face.Score < l.Certain {
+	if f.Face == nil || !l.bare(f) && f.Face.Score < l.Certain && f.Coverage <= CoverNone {
 		return NoFace
 	}
 	if l.several(f) {
@@ -142,6 +143,9 @@ func (l *Limits) Judge(f *Finding) Quality {
 	}
 	return OK
 }
+
+// bare reports whether the mesh sees a bare face, or was not asked.
+func (l *Limits) bare(f *Finding) bool { return f.Mesh == nil || f.Mesh.Presence >= l.Presence }
 
 // several reports whether there is a second person: a face that is wide enough and is not the
 // picked one seen by the other detector.
@@ -183,7 +187,7 @@ func (l *Limits) occluded(f *Finding) bool {
 	case CoverMask:
 		return false
 	}
-	return f.Mesh != nil && f.Mesh.Presence < l.Presence
+	return !l.bare(f)
 }
 
 // Merge adds to found those faces of more that are not among them, and returns the longer
