@@ -18,15 +18,10 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// A channel group is nc channels that lie gap bytes apart in samples of step bytes,
-// the first at off.
-type channels struct{ off, step, gap, nc int }
+// channels are nc channels that lie gap values apart in samples of step values.
+type channels struct{ step, gap, nc int }
 
-// area writes row d of the resampled channels to out, three values a pixel, in units of
-// 1/unit. acc holds the row's vertical sums, which several groups of one plane share.
-func (t *scratch) area(out []uint16, c channels, x *axis, scale float64) {
-	hsum(out, t.acc[c.off:], x, c, scale)
-}
+func packed3() channels { return channels{3, 1, 3} }
 
 // ResizeArea scales src to the size of dst as OpenCV's INTER_AREA does: the mean over each
 // pixel's area where both axes shrink, and its version of linear interpolation where one grows.
@@ -47,12 +42,13 @@ func ResizeArea(dst, src *Image) {
 
 // areaRGB resamples by the tables in t.
 func areaRGB(dst, src *Image, t *scratch) {
-	t.acc = grow(t.acc, 3*src.W)
-	t.out = grow(t.out, 3*dst.W)
+	n := 3 * t.x.n
+	t.acc, t.out = grow(t.acc, n+1), grow(t.out, 3*dst.W) // one more: see fg_hsum3
 	scale := areaScale(t.x.span, t.y.span, 1)
+	pix := src.Pix[t.y.lo*src.Stride+3*t.x.lo:]
 	for y := range dst.H {
-		vsum(t.acc, src.Pix, src.Stride, &t.y, y)
-		t.area(t.out, channels{0, 3, 1, 3}, &t.x, scale)
+		vsum(t.acc[:n], pix, src.Stride, &t.y, y)
+		hsum(t.out, t.acc, &t.x, packed3(), scale)
 		o := dst.row(y)
 		for i, v := range t.out {
 			o[i] = byte(v)

@@ -1,10 +1,17 @@
 package imgproc
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
-// maxSide bounds the sides of what the resampling tables describe, so that a weighted sum
-// of bytes along one axis fits in 32 bits.
-const maxSide = 1<<16 - 1
+// Bounds of what the resampling tables describe: with them a weighted sum of bytes fits in
+// 31 bits along one axis and in the 53 of a float64 along both. The second is for weights in
+// 1/256.
+const (
+	maxSide = 1<<16 - 1
+	maxFine = 1 << 14
+)
 
 // scratch is memory an operation needs besides its source and destination. It hangs on the
 // destination image, so the second call of a kind with the same destination allocates nothing.
@@ -36,10 +43,12 @@ func (s span) total() float64 {
 	return float64(s.n)
 }
 
-// An axis is a span's table: output d is the sum of w[k] times sample idx[k] for k from
-// from[d] up to from[d+1].
+// An axis is a span's table: output d is the sum of w[k] times sample lo+idx[k] for k from
+// from[d] up to from[d+1]; idx is less than n.
 type axis struct {
 	span span
+	lo   int
+	n    int
 	from []int32
 	idx  []int32
 	w    []uint32
@@ -70,6 +79,14 @@ func (a *axis) set(s span) {
 			a.tap((hi-1)/cell+1, carry)
 		}
 		a.from = append(a.from, int32(len(a.idx)))
+	}
+	a.lo, a.n = 0, 0
+	if len(a.idx) > 0 {
+		lo := slices.Min(a.idx)
+		a.lo, a.n = int(lo), int(slices.Max(a.idx)-lo)+1
+		for k := range a.idx {
+			a.idx[k] -= lo
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ func SquareCrop(dst, src *Image, box Box, scale, up float64) Affine {
 	c.Y -= up * box.H()
 	side := max(box.W(), box.H()) * scale
 	n := math.RoundToEven(side)
-	if !(side > 0 && n <= maxSide && math.Abs(c.X) < 1<<30 && math.Abs(c.Y) < 1<<30) {
+	if !(side > 0 && n <= maxFine && math.Abs(c.X) < 1<<30 && math.Abs(c.Y) < 1<<30) {
 		dst.Black()
 		return Affine{}
 	}

@@ -12,8 +12,11 @@
 #define INLINE static inline __attribute__((always_inline))
 
 typedef uint8_t u8x16 __attribute__((vector_size(16)));
-typedef uint8_t u8x8 __attribute__((vector_size(8)));
-typedef int32_t i32x8 __attribute__((vector_size(32)));
+typedef double f64x4 __attribute__((vector_size(32)));
+typedef uint64_t u64x2 __attribute__((vector_size(16)));
+typedef uint32_t u32x4 __attribute__((vector_size(16)));
+typedef int16_t i16x8 __attribute__((vector_size(16)));
+typedef int32_t i32x4 __attribute__((vector_size(16)));
 
 // ---- area resampling ----
 
@@ -59,18 +62,31 @@ KERNEL void fg_vsum(uint32_t *restrict acc, size_t n, const uint8_t *restrict pi
 	}
 }
 
-INLINE uint16_t mean(uint64_t sum, double scale) {
-	double p = (double)(int64_t)sum * scale;
+INLINE uint16_t mean(double sum, double scale) {
+	double p = sum * scale;
 	double v = p + 0x1.8p52;
 	uint64_t bits;
 	memcpy(&bits, &v, sizeof bits);
 	return (uint16_t)bits;
 }
 
+KERNEL void fg_hsum3(uint16_t *restrict out, const uint32_t *restrict acc, const int32_t *restrict from,
+	const int32_t *restrict idx, const uint32_t *restrict w, size_t dn, double scale) {
+	for (size_t d = 0; d < dn; d++, out += 3) {
+		f64x4 s = {0, 0, 0, 0};
+		for (int32_t k = from[d]; k < from[d + 1]; k++) {
+			i32x4 v; // the fourth lane is not used
+			memcpy(&v, acc + 3 * (size_t)idx[k], 16);
+			s += __builtin_convertvector(v, f64x4) * (double)(int32_t)w[k];
+		}
+		out[0] = mean(s[0], scale), out[1] = mean(s[1], scale), out[2] = mean(s[2], scale);
+	}
+}
+
 void fg_hsum(uint16_t *restrict out, const uint32_t *restrict acc, const int32_t *restrict from,
 	const int32_t *restrict idx, const uint32_t *restrict w, size_t dn, size_t step, size_t gap, size_t nc, double scale) {
 	for (size_t d = 0; d < dn; d++, out += 3) {
-		uint64_t s0 = 0, s1 = 0, s2 = 0;
+		uint64_t s0 = 0, s1 = 0;
 		switch (nc) {
 		case 1:
 			for (int32_t k = from[d]; k < from[d + 1]; k++)
@@ -82,19 +98,10 @@ void fg_hsum(uint16_t *restrict out, const uint32_t *restrict acc, const int32_t
 				s0 += (uint64_t)w[k] * p[0];
 				s1 += (uint64_t)w[k] * p[gap];
 			}
-			out[1] = mean(s1, scale);
+			out[1] = mean((double)(int64_t)s1, scale);
 			break;
-		default:
-			for (int32_t k = from[d]; k < from[d + 1]; k++) {
-				const uint32_t *p = acc + (size_t)idx[k] * step;
-				s0 += (uint64_t)w[k] * p[0];
-				s1 += (uint64_t)w[k] * p[gap];
-				s2 += (uint64_t)w[k] * p[2 * gap];
-			}
-			out[1] = mean(s1, scale);
-			out[2] = mean(s2, scale);
 		}
-		out[0] = mean(s0, scale);
+		out[0] = mean((double)(int64_t)s0, scale);
 	}
 }
 
@@ -154,14 +161,36 @@ static void warp_edge(uint8_t *o, const uint8_t *src, int64_t sw, int64_t sh, si
 		o[c] = (uint8_t)((acc[c] + (1 << 21)) >> 22);
 }
 
+INLINE u8x16 load8(const uint8_t *p) {
+	uint64_t v;
+	memcpy(&v, p, 8);
+	return (u8x16)(u64x2){v, 0};
+}
+
+// madd adds up the products of neighbouring 16-bit lanes.
+INLINE i32x4 madd(i32x4 a, i32x4 b) {
+#ifdef __SSE2__
+	return (i32x4)__builtin_ia32_pmaddwd128((i16x8)a, (i16x8)b);
+#else
+	return (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+#endif
+}
+
+// pairs puts the three bytes of a pixel and of the next into neighbouring 16-bit lanes.
+INLINE i32x4 pairs(u8x16 v) {
+	const u8x16 zero = {0};
+	return (i32x4)__builtin_shufflevector(v, zero, 0, 16, 3, 16, 1, 16, 4, 16, 2, 16, 5, 16, 16, 16, 16, 16);
+}
+
 KERNEL void fg_warp(uint8_t *restrict dst, size_t dw, size_t dh, size_t dstride,
-	const uint8_t *restrict src, size_t sw, size_t sh, size_t sstride, const fg_warp_map *q) {
+	const uint8_t *restrict src, size_t sw, size_t sh, size_t sstride, const fg_warp_map *qp) {
+	const fg_warp_map q = *qp;
 	// Eight bytes are read at a pixel, two more than it and its neighbour have.
 	uint64_t inx = sw > 2 ? sw - 2 : 0, iny = sh - 1;
 	for (size_t y = 0; y < dh; y++) {
-		int64_t sx = q->b * (int64_t)y + q->c, sy = q->e * (int64_t)y + q->f;
+		int64_t sx = q.b * (int64_t)y + q.c, sy = q.e * (int64_t)y + q.f;
 		uint8_t *o = dst + y * dstride;
-		for (size_t x = 0; x < dw; x++, o += 3, sx += q->a, sy += q->d) {
+		for (size_t x = 0; x < dw; x++, o += 3, sx += q.a, sy += q.d) {
 			int64_t ix = sx >> 32, iy = sy >> 32;
 			int32_t wx = (int32_t)(sx >> 21) & 2047, wy = (int32_t)(sy >> 21) & 2047;
 			if ((uint64_t)ix >= inx || (uint64_t)iy >= iny) {
@@ -169,13 +198,12 @@ KERNEL void fg_warp(uint8_t *restrict dst, size_t dw, size_t dh, size_t dstride,
 				continue;
 			}
 			const uint8_t *p = src + (size_t)iy * sstride + 3 * (size_t)ix;
-			u8x8 p8, r8;
-			memcpy(&p8, p, 8);
-			memcpy(&r8, p + sstride, 8);
-			i32x8 v = __builtin_convertvector(p8, i32x8) * (2048 - wy) + __builtin_convertvector(r8, i32x8) * wy;
-			i32x8 u = __builtin_shufflevector(v, v, 3, 4, 5, 6, 7, 7, 7, 7);
-			v = (v * (2048 - wx) + u * wx + (1 << 21)) >> 22;
-			o[0] = (uint8_t)v[0], o[1] = (uint8_t)v[1], o[2] = (uint8_t)v[2];
+			i32x4 w = (i32x4){0, 0, 0, 0} + ((2048 - wx) | wx << 16);
+			i32x4 v = madd(pairs(load8(p)), w) * (2048 - wy) + madd(pairs(load8(p + sstride)), w) * wy;
+			u8x16 bytes = (u8x16)((v + (1 << 21)) >> 22);
+			uint32_t px = ((u32x4)__builtin_shufflevector(bytes, bytes, 0, 4, 8, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3))[0];
+			memcpy(o, &px, 2);
+			o[2] = (uint8_t)(px >> 16);
 		}
 	}
 }

@@ -18,6 +18,9 @@ void fg_vsum(uint32_t *acc, size_t n, const uint8_t *pix, size_t stride,
 	const int32_t *idx, const uint32_t *w, size_t taps);
 void fg_hsum(uint16_t *out, const uint32_t *acc, const int32_t *from, const int32_t *idx,
 	const uint32_t *w, size_t dn, size_t step, size_t gap, size_t nc, double scale);
+// Three channels side by side; acc has one value more than it needs.
+void fg_hsum3(uint16_t *out, const uint32_t *acc, const int32_t *from, const int32_t *idx,
+	const uint32_t *w, size_t dn, double scale);
 void fg_hfilter(int32_t *out, const uint8_t *row, const int32_t *idx, const int32_t *w,
 	size_t dn, size_t size);
 void fg_vlinear(uint8_t *out, const int32_t *a, const int32_t *b, size_t n, int32_t wa, int32_t wb);

@@ -8,6 +8,8 @@ package imgproc
 #cgo nocallback fg_vsum
 #cgo noescape fg_hsum
 #cgo nocallback fg_hsum
+#cgo noescape fg_hsum3
+#cgo nocallback fg_hsum3
 #cgo noescape fg_hfilter
 #cgo nocallback fg_hfilter
 #cgo noescape fg_vlinear
@@ -44,15 +46,27 @@ func (m *matrix) c() *C.fg_matrix { return (*C.fg_matrix)(unsafe.Pointer(m)) }
 
 func vsum(acc []uint32, pix []byte, stride int, y *axis, d int) {
 	a, b := y.from[d], y.from[d+1]
+	if a == b {
+		clear(acc)
+		return
+	}
 	idx, w := y.idx[a:b], y.w[a:b]
-	_ = pix[:(y.span.limit-1)*stride+len(acc)]
+	_ = pix[:(y.n-1)*stride+len(acc)]
 	C.fg_vsum(u32(acc), C.size_t(len(acc)), u8(pix), C.size_t(stride), i32(idx), u32(w), C.size_t(len(idx)))
 }
 
 func hsum(out []uint16, acc []uint32, x *axis, c channels, scale float64) {
 	n := len(x.from) - 1
 	_ = out[:3*(n-1)+c.nc]
-	_ = acc[:(x.span.limit-1)*c.step+(c.nc-1)*c.gap+1]
+	_ = acc[:(x.n-1)*c.step+(c.nc-1)*c.gap+1]
+	if c == packed3() && len(acc) > 3*x.n {
+		C.fg_hsum3(u16(out), u32(acc), i32(x.from), i32(x.idx), u32(x.w), C.size_t(n), C.double(scale))
+		return
+	}
+	if c.nc == 3 {
+		hsumGo(out, acc, x, c, scale)
+		return
+	}
 	C.fg_hsum(u16(out), u32(acc), i32(x.from), i32(x.idx), u32(x.w), C.size_t(n),
 		C.size_t(c.step), C.size_t(c.gap), C.size_t(c.nc), C.double(scale))
 }

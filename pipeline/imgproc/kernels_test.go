@@ -100,14 +100,14 @@ func TestResamplingKernelsEqualTwins(t *testing.T) {
 		var y, x axis
 		y.set(s)
 		stride := w + r.IntN(5)
-		pix := noise(r, stride*h)
-		got, want := make([]uint32, w), make([]uint32, w)
+		pix := noise(r, stride*h)[y.lo*stride:]
+		got, want := make([]uint32, w), make([]uint32, w+1)
 		for d := range s.dn {
 			vsum(got, pix, stride, &y, d)
-			vsumGo(want, pix, stride, &y, d)
-			sameAs(t, what+": rows", got, want)
+			vsumGo(want[:w], pix, stride, &y, d)
+			sameAs(t, what+": rows", got, want[:w])
 		}
-		for _, c := range []channels{{0, 1, 0, 1}, {0, 2, 1, 2}, {0, 3, 1, 3}, {0, 4, 2, 2}} {
+		for _, c := range []channels{{1, 0, 1}, {2, 1, 2}, {3, 1, 3}, {4, 2, 2}} {
 			limit := (w-1-(c.nc-1)*c.gap)/c.step + 1
 			if w < 4 {
 				continue

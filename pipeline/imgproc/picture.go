@@ -218,19 +218,19 @@ func (p *Picture) area(dst *Image) {
 		switch p.layout {
 		case packedYUYV:
 			t.sum(&p.planes[0], &t.y, y)
-			hsum(t.out, t.acc, &t.x, channels{0, 2, 0, 1}, scale)
-			hsum(t.out[1:], t.acc[1:], &t.xc, channels{0, 4, 2, 2}, scale)
+			hsum(t.out, t.acc, &t.x, channels{2, 0, 1}, scale)
+			hsum(t.out[1:], t.acc[1:], &t.xc, channels{4, 2, 2}, scale)
 		case semiPlanar:
 			t.sum(&p.planes[0], &t.y, y)
-			hsum(t.out, t.acc, &t.x, channels{0, 1, 0, 1}, scale)
+			hsum(t.out, t.acc, &t.x, channels{1, 0, 1}, scale)
 			t.sum(&p.planes[1], &t.yc, y)
-			hsum(t.out[1:], t.acc, &t.xc, channels{0, 2, 1, 2}, scale)
+			hsum(t.out[1:], t.acc, &t.xc, channels{2, 1, 2}, scale)
 		default:
 			t.sum(&p.planes[0], &t.y, y)
-			hsum(t.out, t.acc, &t.x, channels{0, 1, 0, 1}, scale)
+			hsum(t.out, t.acc, &t.x, channels{1, 0, 1}, scale)
 			for c := 1; c <= 2; c++ {
 				t.sum(&p.planes[c], &t.yc, y)
-				hsum(t.out[c:], t.acc, &t.xc, channels{0, 1, 0, 1}, scale)
+				hsum(t.out[c:], t.acc, &t.xc, channels{1, 0, 1}, scale)
 			}
 		}
 		yccMean(dst.row(y), t.out, &m)
