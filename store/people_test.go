@@ -1,0 +1,418 @@
+package store
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"facegate/access"
+	"facegate/store/seal"
+)
+
+func kinds(t *testing.T, db *DB) (list []string) {
+	t.Helper()
+	events, err := db.Events(t.Context(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		list = append(list, fmt.Sprintf("%s %s", e.Kind, e.Person))
+	}
+	return list
+}
+
+func TestPeople(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir)
+	ada := access.Person{
+		ID: "p1", Name: "Ada Unterwegs", Groups: []string{"lab", "night"}, ValidFrom: noon.Add(1234567),
+		ValidUntil: noon.Add(time.Hour), Blocked: true, BlockReason: "badge lost",
+	}
+	var kept access.Person
+	update(t, db, func(tx *Tx) (err error) {
+		kept, err = tx.AddPerson(ada)
+		return err
+	})
+	want := ada
+	want.ValidFrom = noon.Add(time.Millisecond)
+	want.Revision, want.Created, want.Changed = 1, noon, noon
+	if diff := cmp.Diff(want, kept); diff != "" {
+		t.Errorf("AddPerson (-want +got)\n%s", diff)
+	}
+	got, err := db.Person(t.Context(), "p1")
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("Person: %v (-want +got)\n%s", err, diff)
+	}
+
+	addTemplate(t, db, "p1", 1, 2, 3)
+	later := Act{At: noon.Add(time.Minute), Source: access.SourceFleet}
+	err = db.Update(t.Context(), later, func(tx *Tx) error {
+		_, err := tx.SetPerson(access.Person{ID: "p1", Name: "Ada Daheim"})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = access.Person{ID: "p1", Name: "Ada Daheim", Revision: 3, Created: noon, Changed: later.At}
+	got, err = db.Person(t.Context(), "p1")
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("after SetPerson: %v (-want +got)\n%s", err, diff)
+	}
+	if n := len(templates(t, db, "m1")); n != 1 {
+		t.Errorf("%d templates after SetPerson, want 1", n)
+	}
+
+	update(t, db, func(tx *Tx) error {
+		if _, err := tx.AddPerson(ada); !errors.Is(err, access.ErrExists) {
+			t.Errorf("added twice: %v", err)
+		}
+		if _, err := tx.AddPerson(access.Person{ID: "\x00"}); !errors.Is(err, access.ErrInvalid) {
+			t.Errorf("bad id: %v", err)
+		}
+		if _, err := tx.SetPerson(access.Person{ID: "p2"}); !errors.Is(err, access.ErrNotFound) {
+			t.Errorf("set nobody: %v", err)
+		}
+		if _, err := tx.Person("p2"); !errors.Is(err, access.ErrNotFound) {
+			t.Errorf("nobody: %v", err)
+		}
+		return nil
+	})
+	if _, err := db.ErasePerson(t.Context(), act, "p2"); !errors.Is(err, access.ErrNotFound) {
+		t.Errorf("erase nobody: %v", err)
+	}
+	addPerson(t, db, "p0")
+	if diff := cmp.Diff([]string{"p0", "p1"}, people(t, db)); diff != "" {
+		t.Error(diff)
+	}
+	wantKinds := []string{"person.added p1", "template.added p1", "person.changed p1", "person.added p0"}
+	if diff := cmp.Diff(wantKinds, kinds(t, db)); diff != "" {
+		t.Errorf("events (-want +got)\n%s", diff)
+	}
+}
+
+// people are the ids of everybody who opens, and "!id" of those who do not.
+func people(t *testing.T, db *DB) (ids []string) {
+	t.Helper()
+	err := db.View(t.Context(), func(tx *Tx) error {
+		for p, err := range tx.People() {
+			switch {
+			case errors.Is(err, seal.ErrSealed):
+				ids = append(ids, "!"+p.ID)
+			case err != nil:
+				return err
+			default:
+				ids = append(ids, p.ID)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// templates are "person vector" of a model, and "!person" of those that do not open.
+func templates(t *testing.T, db *DB, model string) (list []string) {
+	t.Helper()
+	err := db.View(t.Context(), func(tx *Tx) error {
+		for x, err := range tx.Templates(model) {
+			switch {
+			case errors.Is(err, seal.ErrSealed) && x.Vector == nil:
+				list = append(list, "!"+x.Person)
+			case err != nil:
+				return err
+			default:
+				list = append(list, fmt.Sprint(x.Person, " ", x.Vector))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestTemplates(t *testing.T) {
+	db := open(t, t.TempDir())
+	addPerson(t, db, "p1")
+	addPerson(t, db, "p2")
+	one := addTemplate(t, db, "p1", 0.5, -0.25, 1e-20)
+	addTemplate(t, db, "p2", 3, 4)
+	addTemplate(t, db, "p1", 5, 6)
+	update(t, db, func(tx *Tx) error {
+		_, err := tx.AddTemplate(Template{Person: "p1", Model: "m2", Vector: []float32{7}, Resembles: "p2", Source: "api:native"})
+		return err
+	})
+	if diff := cmp.Diff([]string{"p1 [0.5 -0.25 1e-20]", "p2 [3 4]", "p1 [5 6]"}, templates(t, db, "m1")); diff != "" {
+		t.Errorf("model m1 (-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"p1 [7]"}, templates(t, db, "m2")); diff != "" {
+		t.Errorf("model m2 (-want +got)\n%s", diff)
+	}
+	err := db.View(t.Context(), func(tx *Tx) error {
+		var all []Template
+		for x, err := range tx.TemplatesOf("p1") {
+			if err != nil {
+				return err
+			}
+			all = append(all, x)
+		}
+		if len(all) != 3 {
+			t.Fatalf("%d templates of p1, want 3", len(all))
+		}
+		want := Template{
+			ID: one.ID, Person: "p1", Model: "m1", Vector: []float32{0.5, -0.25, 1e-20}, Quality: 0.9, Source: "admin:ada",
+			Created: noon, Revision: 3,
+		}
+		if diff := cmp.Diff(want, all[0]); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := db.Events(t.Context(), 5, 10)
+	if err != nil || len(events) != 1 || events[0].Data["resembles"] != "p2" {
+		t.Errorf("the override is not on record: %+v, %v", events, err)
+	}
+
+	update(t, db, func(tx *Tx) error {
+		if err := tx.RemoveTemplate(one.ID); err != nil {
+			return err
+		}
+		if err := tx.RemoveTemplate(one.ID); !errors.Is(err, access.ErrNotFound) {
+			t.Errorf("removed twice: %v", err)
+		}
+		n, err := tx.RemoveTemplates("p1")
+		if n != 2 {
+			t.Errorf("removed %d, want 2", n)
+		}
+		return err
+	})
+	if diff := cmp.Diff([]string{"p2 [3 4]"}, templates(t, db, "m1")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTemplatesThatAreRefused(t *testing.T) {
+	db := open(t, t.TempDir())
+	addPerson(t, db, "p1")
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for name, x := range map[string]Template{
+		"no vector":         {Person: "p1", Model: "m"},
+		"a zero vector":     {Person: "p1", Model: "m", Vector: make([]float32, 3)},
+		"not a number":      {Person: "p1", Model: "m", Vector: []float32{1, nan}},
+		"infinite":          {Person: "p1", Model: "m", Vector: []float32{1, inf}},
+		"a huge vector":     {Person: "p1", Model: "m", Vector: make([]float32, maxDim+1)},
+		"no model":          {Person: "p1", Vector: []float32{1}},
+		"a quality of NaN":  {Person: "p1", Model: "m", Vector: []float32{1}, Quality: math.NaN()},
+		"a quality above 1": {Person: "p1", Model: "m", Vector: []float32{1}, Quality: 1.1},
+	} {
+		err := db.Update(t.Context(), act, func(tx *Tx) error { _, err := tx.AddTemplate(x); return err })
+		if !errors.Is(err, access.ErrInvalid) {
+			t.Errorf("%s: got %v, want %v", name, err, access.ErrInvalid)
+		}
+	}
+	err := db.Update(t.Context(), act, func(tx *Tx) error {
+		_, err := tx.AddTemplate(Template{Person: "nobody", Model: "m", Vector: []float32{1}})
+		return err
+	})
+	if !errors.Is(err, access.ErrNotFound) {
+		t.Errorf("nobody's template: %v", err)
+	}
+	for i := range 10 {
+		addTemplate(t, db, "p1", float32(i+1))
+	}
+	err = db.Update(t.Context(), act, func(tx *Tx) error {
+		_, err := tx.AddTemplate(Template{Person: "p1", Model: "m1", Vector: []float32{1}})
+		return err
+	})
+	if !errors.Is(err, access.ErrTooMany) {
+		t.Errorf("the eleventh: %v", err)
+	}
+}
+
+// What was moved, altered or sealed by another key is never given as a template or person.
+func TestDamagedRows(t *testing.T) {
+	for _, tt := range []struct {
+		name, do string
+		people   []string
+		list     []string
+	}{
+		{
+			"ciphertexts swapped", `CREATE TEMP TABLE was AS SELECT * FROM template;
+				UPDATE template SET sealed = (SELECT sealed FROM was WHERE was.n = 3 - template.n) WHERE n < 3`,
+			[]string{"p1", "p2"},
+			[]string{"!p1", "!p2", "p2 [5 6]"},
+		},
+		{"given to somebody else", `UPDATE template SET person = 'p1' WHERE n = 2`, []string{"p1", "p2"}, []string{"p1 [1 2]", "!p1", "p2 [5 6]"}},
+		{"another model", `UPDATE template SET model = 'm1' WHERE model = 'm2'`, []string{"p1", "p2"}, []string{"p1 [1 2]", "p2 [3 4]", "p2 [5 6]", "!p1"}},
+		{"another revision", `UPDATE template SET rev = 99 WHERE n = 3`, []string{"p1", "p2"}, []string{"p1 [1 2]", "p2 [3 4]", "!p2"}},
+		{"emptied", `UPDATE template SET sealed = x'' WHERE n = 3`, []string{"p1", "p2"}, []string{"p1 [1 2]", "p2 [3 4]", "!p2"}},
+		{"a template as a person", `UPDATE person SET sealed = (SELECT sealed FROM template WHERE n = 1) WHERE id = 'p1'`, []string{"!p1", "p2"}, []string{"p1 [1 2]", "p2 [3 4]", "p2 [5 6]"}},
+		{"people swapped", `CREATE TEMP TABLE was AS SELECT * FROM person; UPDATE person SET sealed = (SELECT sealed FROM was WHERE was.id <> person.id)`, []string{"!p1", "!p2"}, []string{"p1 [1 2]", "p2 [3 4]", "p2 [5 6]"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			db := open(t, dir)
+			addPerson(t, db, "p1")
+			addPerson(t, db, "p2")
+			addTemplate(t, db, "p1", 1, 2)
+			addTemplate(t, db, "p2", 3, 4)
+			addTemplate(t, db, "p2", 5, 6)
+			update(t, db, func(tx *Tx) error {
+				_, err := tx.AddTemplate(Template{Person: "p1", Model: "m2", Vector: []float32{7}})
+				return err
+			})
+			meddle(t, dir, func(raw *sql.DB) { run(t, raw, tt.do) })
+			if diff := cmp.Diff(tt.people, people(t, db)); diff != "" {
+				t.Errorf("people (-want +got)\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.list, templates(t, db, "m1")); diff != "" {
+				t.Errorf("templates (-want +got)\n%s", diff)
+			}
+			update(t, db, func(tx *Tx) error { // a damaged person can be set right
+				_, err := tx.SetPerson(access.Person{ID: "p1", Name: "Again"})
+				return err
+			})
+			if p, err := db.Person(t.Context(), "p1"); err != nil || p.Name != "Again" {
+				t.Errorf("repaired: %+v, %v", p, err)
+			}
+		})
+	}
+}
+
+// find lists the files in dir that hold b.
+func find(t *testing.T, dir string, b []byte) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		text, err := os.ReadFile(dir + "/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, b) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// Neither a name nor a vector is ever on the disk, and after an erasure not even what was sealed.
+func TestErase(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir)
+	const name = "Zacharias Unverwechselbar"
+	vector := make([]float32, 384)
+	var raw []byte
+	for i := range vector {
+		vector[i] = float32(i+1) / 1000
+	}
+	for _, x := range vector[:8] {
+		b := math.Float32bits(x)
+		raw = append(raw, byte(b), byte(b>>8), byte(b>>16), byte(b>>24))
+	}
+	update(t, db, func(tx *Tx) error {
+		if _, err := tx.AddPerson(access.Person{ID: "p1", Name: name, Blocked: true, BlockReason: "Unfug im Serverraum"}); err != nil {
+			return err
+		}
+		_, err := tx.AddTemplate(Template{Person: "p1", Model: "m1", Vector: vector})
+		return err
+	})
+	addPerson(t, db, "p2")
+	addTemplate(t, db, "p2", 1)
+	var person, template []byte
+	for query, dst := range map[string]*[]byte{"SELECT sealed FROM person WHERE id = 'p1'": &person, "SELECT sealed FROM template WHERE person = 'p1'": &template} {
+		if err := db.reader.QueryRowContext(t.Context(), query).Scan(dst); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(find(t, dir, person)) == 0 || len(find(t, dir, template[:512])) == 0 {
+		t.Fatal("the search finds nothing, so it proves nothing")
+	}
+	snapshot := options(dir).Path + ".before-2"
+	if err := os.WriteFile(snapshot, person, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string, what ...[]byte) {
+		t.Helper()
+		for _, w := range what {
+			if names := find(t, dir, w); names != nil {
+				t.Errorf("%s: %.20q is in %v", when, w, names)
+			}
+		}
+	}
+	check("before", []byte(name), []byte("Unfug"), raw)
+
+	r, err := db.ErasePerson(t.Context(), act, "p1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Receipt{Person: "p1", At: noon, Templates: 1, Snapshots: 1, Event: 5, Hash: r.Hash}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Errorf("receipt (-want +got)\n%s", diff)
+	}
+	check("after", []byte(name), raw, person[21:], template[21:100], template[900:1000])
+	if diff := cmp.Diff([]string{"p2"}, people(t, db)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"p2 [1]"}, templates(t, db, "m1")); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := db.VerifyEvents(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	// The id may be used again; what was sealed for its former owner does not fit.
+	addPerson(t, db, "p1")
+	p, err := db.Person(t.Context(), "p1")
+	if err != nil || p.Revision <= 4 {
+		t.Errorf("revision %d, %v: it went back", p.Revision, err)
+	}
+}
+
+func TestErasePendingWhileSomebodyReads(t *testing.T) {
+	db := open(t, t.TempDir())
+	addPerson(t, db, "p1")
+	if _, err := db.writer.ExecContext(t.Context(), "PRAGMA busy_timeout = 10"); err != nil {
+		t.Fatal(err)
+	}
+	err := db.View(t.Context(), func(tx *Tx) error {
+		if _, err := tx.Person("p1"); err != nil {
+			return err
+		}
+		r, err := db.ErasePerson(t.Context(), act, "p1")
+		if err == nil && !r.Pending {
+			t.Error("the log was emptied under a reader, or the receipt says so")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNothingSecretIsPrinted(t *testing.T) {
+	x := Template{ID: "t1", Person: "p1", Model: "m1", Vector: []float32{0.12345}}
+	var out bytes.Buffer
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("template", "template", x)
+	fmt.Fprintf(&out, "%v %+v %#v", x, x, &x)
+	if s := out.String(); strings.Contains(s, "0.123") || !strings.Contains(s, "t1") {
+		t.Errorf("printed: %s", s)
+	}
+}
