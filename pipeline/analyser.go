@@ -1,0 +1,240 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"facegate/pipeline/cover"
+	"facegate/pipeline/embed"
+	"facegate/pipeline/face"
+	"facegate/pipeline/imgproc"
+	"facegate/pipeline/litert"
+	"facegate/pipeline/liveness"
+)
+
+// An Analyser looks into single pictures with all models. It is the one path from pixels to
+// facts: the door, enrolment, the command line and the accuracy report go through it. One
+// goroutine uses it; it allocates nothing per picture once warm.
+type Analyser struct {
+	detector *face.Detector
+	mesher   *face.Mesher
+	eyes     *face.Eyes
+	passive  *liveness.Passive
+	cover    *cover.Cover
+	embedder *embed.Embedder
+	limits   face.Limits
+
+	meter     face.Meter
+	picture   imgproc.Picture
+	found     []face.Detection
+	surface   face.Surface
+	finding   face.Finding
+	vector    []float32
+	a         Analysis
+	fullRange bool // look for several faces with the full-range detector too
+}
+
+// Open loads every model of the pipeline; embedder is an id of the manifest, "" its default. What could not be loaded is one error that names
+// all of it.
+func Open(load litert.Loader, embedder string) (*Analyser, error) {
+	an := &Analyser{limits: face.DefaultLimits()}
+	var errs [6]error
+	an.detector, errs[0] = face.NewDetector(load)
+	an.mesher, errs[1] = face.NewMesher(load)
+	an.eyes, errs[2] = face.NewEyes(load)
+	an.passive, errs[3] = liveness.NewPassive(load)
+	an.cover, errs[4] = cover.New(load)
+	an.embedder, errs[5] = embed.New(load, embedder)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, errors.Join(err, an.Close())
+	}
+	an.vector = make([]float32, an.embedder.Dim())
+	return an, nil
+}
+
+// Close frees the models. It is safe to call twice.
+func (an *Analyser) Close() error {
+	var errs []error
+	if an.detector != nil {
+		errs = append(errs, an.detector.Close())
+	}
+	if an.mesher != nil {
+		errs = append(errs, an.mesher.Close())
+	}
+	if an.eyes != nil {
+		errs = append(errs, an.eyes.Close())
+	}
+	if an.passive != nil {
+		errs = append(errs, an.passive.Close())
+	}
+	if an.cover != nil {
+		errs = append(errs, an.cover.Close())
+	}
+	if an.embedder != nil {
+		errs = append(errs, an.embedder.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Model is the id of the embedder: templates of another id cannot be compared with what this
+// Analyser makes.
+func (an *Analyser) Model() string { return an.embedder.Model() }
+
+// Dim is the length of its embeddings.
+func (an *Analyser) Dim() int { return an.embedder.Dim() }
+
+// Picture looks into a still as far as the stages say. Stages after quality run on every face
+// that was found, whatever its quality code, so that a report can judge each by itself; an
+// embedding is made wherever there is a face. The result is valid until the next call. An
+// error means that a model failed, never that the picture is bad.
+func (an *Analyser) Picture(img *imgproc.Image, st Stages) (*Analysis, error) {
+	an.picture.SetImage(img)
+	an.fullRange = true
+	defer func() { an.fullRange = false }()
+	if err := an.locate(); err != nil {
+		return nil, err
+	}
+	if an.a.Faces > 0 {
+		if err := an.describe(st); err != nil {
+			return nil, err
+		}
+	}
+	return &an.a, nil
+}
+
+// locate finds the face and judges what detection, mesh and surface tell. Afterwards a.Faces
+// is 0, or Face, Mesh, Pose, Blur and Brightness are filled in.
+func (an *Analyser) locate() error {
+	a := &an.a
+	*a = Analysis{
+		Width: an.picture.W, Height: an.picture.H, Quality: face.NoFace,
+		EyesOpen: NotRun(), Liveness: NotRun(), Cover: cover.NotRun(),
+	}
+	an.finding = face.Finding{W: a.Width, H: a.Height, EyesOpen: math.NaN()}
+	found, err := an.detector.Detect(&an.picture)
+	if err != nil {
+		return fmt.Errorf("detect faces: %w", err)
+	}
+	an.found = append(an.found[:0], found...)
+	picked := face.Pick(an.found, a.Width, a.Height)
+	if picked == nil {
+		return nil
+	}
+	a.Face = *picked
+	if an.fullRange {
+		more, err := an.detector.DetectFull(&an.picture)
+		if err != nil {
+			return fmt.Errorf("detect faces at full range: %w", err)
+		}
+		an.found = face.Merge(an.found, more)
+	}
+	a.Faces = len(an.found)
+	an.finding.Faces, an.finding.Face = an.found, &a.Face
+
+	img := an.picture.RGB()
+	if err := an.mesher.Fit(img, &a.Face, &a.Mesh); err != nil {
+		return fmt.Errorf("fit mesh: %w", err)
+	}
+	a.Pose = a.Mesh.Pose()
+	an.surface = an.meter.Measure(img, &a.Mesh)
+	a.Blur, a.Brightness = an.surface.Blur, an.surface.Brightness
+	an.finding.Mesh, an.finding.Surface = &a.Mesh, &an.surface
+	an.judge()
+	return nil
+}
+
+// judge brings the quality code up to what is known.
+func (an *Analyser) judge() {
+	an.a.Quality = an.limits.Judge(&an.finding)
+	if an.a.Quality == face.NoFace {
+		an.a.Faces = 0
+	}
+}
+
+// describe runs the optional stages on the face that locate found.
+func (an *Analyser) describe(st Stages) error {
+	if st&(Mask|Parsing) != 0 {
+		if err := an.covered(st); err != nil {
+			return err
+		}
+	}
+	if st&Eyes != 0 {
+		if err := an.open(); err != nil {
+			return err
+		}
+	}
+	if st&Passive != 0 {
+		if err := an.alive(); err != nil {
+			return err
+		}
+	}
+	if st&Embedding != 0 {
+		return an.embed()
+	}
+	return nil
+}
+
+func (an *Analyser) covered(st Stages) error {
+	a, img := &an.a, an.picture.RGB()
+	if st&Mask != 0 {
+		if err := an.cover.Mask(img, &a.Face, &a.Cover); err != nil {
+			return fmt.Errorf("judge mask: %w", err)
+		}
+	}
+	if st&Parsing != 0 {
+		if err := an.cover.Face(img, &a.Face, &a.Mesh, &a.Cover); err != nil {
+			return fmt.Errorf("judge occlusion: %w", err)
+		}
+		if err := an.cover.Glasses(img, &a.Face, &a.Mesh, &a.Cover); err != nil {
+			return fmt.Errorf("judge head cover: %w", err)
+		}
+	}
+	switch {
+	case a.Cover.Occlusion != 0:
+		an.finding.Coverage = face.CoverOther
+	case a.Cover.Mask >= .5:
+		an.finding.Coverage = face.CoverMask
+	case st&Parsing != 0:
+		an.finding.Coverage = face.CoverNone
+	}
+	an.judge()
+	return nil
+}
+
+func (an *Analyser) open() error {
+	open, err := an.eyes.Open(an.picture.RGB(), &an.a.Mesh)
+	if err != nil {
+		return fmt.Errorf("judge eyes: %w", err)
+	}
+	an.a.EyesOpen, an.finding.EyesOpen = Score(open), open
+	an.judge()
+	return nil
+}
+
+// alive scores the face. A network that gives no number leaves the score at NotRun, which
+// counts against the person; it is no reason to stop looking.
+func (an *Analyser) alive() error {
+	s, err := an.passive.Score(an.picture.RGB(), &an.a.Mesh)
+	if errors.Is(err, liveness.ErrUnavailable) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("score liveness: %w", err)
+	}
+	an.a.Passive, an.a.Liveness = s, Score(s.Score())
+	return nil
+}
+
+func (an *Analyser) embed() error {
+	err := an.embedder.Embed(an.picture.RGB(), an.a.Mesh.Five(), an.vector)
+	if errors.Is(err, embed.ErrNoVector) || errors.Is(err, litert.ErrNotFinite) {
+		an.a.Embedding = nil
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("embed face: %w", err)
+	}
+	an.a.Embedding = an.vector
+	return nil
+}

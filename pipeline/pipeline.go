@@ -1,0 +1,282 @@
+package pipeline
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"facegate/access"
+	"facegate/device"
+	"facegate/pipeline/face"
+	"facegate/pipeline/liveness"
+	"facegate/pipeline/match"
+)
+
+// Guidance is what the person before the lens should read now.
+type Guidance struct {
+	Quality  face.Quality // what is wrong with the picture; face.OK where nothing is
+	Faces    int
+	Prompt   liveness.Prompt // what to do to show that one is alive
+	Progress float64         // 0..1, how far that has come
+	Settled  bool            // a decision was taken on this person
+}
+
+// Options say how a pipeline judges.
+type Options struct {
+	Level liveness.Level
+}
+
+// A Pipeline follows the person before one camera. It is fed frames in order by one
+// goroutine and allocates nothing per frame once warm, but for the one sighting a track.
+type Pipeline struct {
+	an   *Analyser
+	id   *Identifier
+	live *liveness.Session
+	gate Gate
+
+	level    liveness.Level
+	state    liveness.Result
+	t        track
+	active   bool // t is somebody
+	guidance Guidance
+	same     float64 // least cosine of two frames of one face
+}
+
+// New returns a pipeline that identifies with id, whose gallery must be of the Analyser's model.
+func New(an *Analyser, id *Identifier, o Options) (*Pipeline, error) {
+	if id.Gallery.Model() != an.Model() || id.Gallery.Dim() != an.Dim() {
+		return nil, fmt.Errorf("new pipeline: gallery of %s, embedder %s: %w", id.Gallery.Model(), an.Model(), match.ErrModel)
+	}
+	// What strangers reach once in a thousand comparisons; two frames of one face a moment
+	// apart stay far above it.
+	same := id.Calibration.Cosine(70)
+	return &Pipeline{an: an, id: id, level: o.Level, live: liveness.NewSession(o.Level), same: same}, nil
+}
+
+// Guidance is what to show now.
+func (p *Pipeline) Guidance() Guidance { return p.guidance }
+
+// Analysis is what the last frame showed, valid until the next one.
+func (p *Pipeline) Analysis() *Analysis { return &p.an.a }
+
+// Frame looks at the next frame. It reports true with the sighting of a track that this frame
+// settled: the one it belongs to, or the one it ended. The frame is read only during the
+// call. An error is a frame that cannot be read or a model that failed; the track goes on
+// with the next frame, and what failed has not counted for anybody.
+func (p *Pipeline) Frame(f *device.Frame) (access.Sighting, bool, error) {
+	if !p.active && !p.gate.Pass(f) {
+		return access.Sighting{}, false, nil
+	}
+	if err := p.an.picture.SetFrame(f); err != nil {
+		return access.Sighting{}, false, fmt.Errorf("read frame %d: %w", f.Seq, err)
+	}
+	if err := p.an.locate(); err != nil {
+		return access.Sighting{}, false, err
+	}
+	seen := p.an.a.Faces > 0
+	p.gate.Empty(!seen, f.At)
+	if !seen {
+		return p.absent(f.At)
+	}
+	return p.present(f.At)
+}
+
+// End closes the track, as when the camera is gone or a recording has ended.
+func (p *Pipeline) End() (access.Sighting, bool) {
+	if !p.active {
+		return access.Sighting{}, false
+	}
+	p.active, p.guidance = false, Guidance{Quality: face.NoFace}
+	return p.leave()
+}
+
+// absent is a frame without a face.
+func (p *Pipeline) absent(at time.Time) (access.Sighting, bool, error) {
+	if p.active && at.Sub(p.t.last) < goneAfter {
+		return access.Sighting{}, false, nil
+	}
+	s, settled := p.End()
+	p.guidance = Guidance{Quality: face.NoFace}
+	return s, settled, nil
+}
+
+// begin starts a track.
+func (p *Pipeline) begin(at time.Time) {
+	p.t.reset(at)
+	p.live.Reset()
+	p.state = liveness.Result{Passive: math.NaN()}
+	p.active = true
+}
+
+// present is a frame with a face.
+func (p *Pipeline) present(at time.Time) (s access.Sighting, settled bool, err error) {
+	if p.active && p.t.settled && !p.t.known && at.Sub(p.t.settledAt) >= retryAfter {
+		p.active = false
+	}
+	if !p.active {
+		p.begin(at)
+	}
+	a := &p.an.a
+	if a.Quality == face.OK && !p.t.settled {
+		if err := p.an.open(); err != nil {
+			return access.Sighting{}, false, err
+		}
+	}
+	if a.Quality == face.OK && (!p.t.settled || p.t.since >= votes) {
+		if err := p.an.embed(); err != nil {
+			return access.Sighting{}, false, err
+		}
+		if a.Embedding != nil && !p.t.sameFace(a.Embedding, p.same) {
+			// Somebody else has stepped in without a gap: the old track ends here.
+			s, settled = p.leave()
+			p.begin(at)
+		}
+	}
+	p.t.last = at
+	p.t.frames++
+	p.t.since++
+	p.t.codes[a.Quality]++
+	p.guidance = Guidance{Quality: a.Quality, Faces: a.Faces, Settled: p.t.settled}
+	if p.t.settled {
+		if a.Embedding != nil {
+			p.t.cast(a.Embedding, "")
+		}
+		return s, settled, nil
+	}
+	if settled {
+		// The frame has told of the old track; the new one begins with the next.
+		return s, true, nil
+	}
+	return p.judge(at)
+}
+
+// judge takes in a frame of a track that is not settled.
+func (p *Pipeline) judge(at time.Time) (access.Sighting, bool, error) {
+	a := &p.an.a
+	f := liveness.Frame{At: at, Image: p.an.picture.RGB(), Mesh: &a.Mesh, Box: a.Face.Box, Fusion: math.NaN()}
+	if a.Quality == face.OK {
+		if err := p.an.alive(); err != nil {
+			return access.Sighting{}, false, err
+		}
+		f.Scored = true
+		if a.Liveness.Ran() {
+			f.Fusion = a.Passive.Fusion()
+		}
+		p.t.good++
+		if p.t.good == 1 {
+			p.t.goodSince = at
+		}
+		if a.Embedding != nil {
+			person, err := p.id.nearest(a.Embedding)
+			if err != nil {
+				return access.Sighting{}, false, fmt.Errorf("identify: %w", err)
+			}
+			p.t.cast(a.Embedding, person)
+		}
+	}
+	p.state = p.live.Feed(f)
+	p.guidance.Prompt, p.guidance.Progress = p.state.Prompt, p.state.Progress
+	switch p.state.Verdict {
+	case liveness.Pending:
+		return access.Sighting{}, false, nil
+	case liveness.Live:
+		return p.identify(at)
+	}
+	return p.settle(at, p.sighting(at)), true, nil
+}
+
+// identify settles a live track once its frames agree on who it is, or have had their time.
+func (p *Pipeline) identify(at time.Time) (access.Sighting, bool, error) {
+	if p.t.n < quorum {
+		return access.Sighting{}, false, nil
+	}
+	s := p.sighting(at)
+	mean, person, n := p.t.agree()
+	outcome, err := p.id.search(mean, &s)
+	if err != nil {
+		return access.Sighting{}, false, fmt.Errorf("identify: %w", err)
+	}
+	agreed := outcome == match.Matched && n >= quorum && s.Matches[0].Person == person
+	if !agreed {
+		if p.t.n < votes && at.Sub(p.t.goodSince) < agreeWithin {
+			return access.Sighting{}, false, nil
+		}
+		if outcome == match.Matched {
+			// The mean of the frames names somebody whom too few of them name.
+			s.Matches = nil
+		}
+	}
+	if err := p.examine(&s); err != nil {
+		return access.Sighting{}, false, err
+	}
+	p.t.known = len(s.Matches) > 0 && outcome == match.Matched
+	return p.settle(at, s), true, nil
+}
+
+// examine looks for what covers the face, which is too slow for every frame.
+func (p *Pipeline) examine(s *access.Sighting) error {
+	if err := p.an.covered(Mask | Parsing); err != nil {
+		return err
+	}
+	a := &p.an.a
+	s.Mask, s.Head = string(a.Cover.MaskState), string(a.Cover.HeadCover)
+	s.MaskScore, s.HeadScore = number(a.Cover.Mask), number(a.Cover.Head)
+	if a.Quality == face.Occluded {
+		s.Quality, s.Matches = string(face.Occluded), nil
+	}
+	return nil
+}
+
+// sighting is what is known of the track but for who it is.
+func (p *Pipeline) sighting(at time.Time) access.Sighting {
+	s := access.Sighting{
+		At: at, Quality: string(face.OK), Level: string(p.level), Score: p.state.Passive,
+		Models: map[string]string{"embed": p.an.Model()},
+	}
+	switch p.state.Verdict {
+	case liveness.Live:
+		s.Liveness = access.Live
+	case liveness.Spoof:
+		s.Liveness = access.Spoof
+	}
+	return s
+}
+
+func (p *Pipeline) settle(at time.Time, s access.Sighting) access.Sighting {
+	p.t.settled, p.t.settledAt = true, at
+	p.guidance.Settled, p.guidance.Prompt = true, liveness.NoPrompt
+	return s
+}
+
+// leave is the sighting of a track that ends without one. A face whose quality never sufficed
+// is refused for what was wrong most of the time. A face that was good but has not shown that
+// it is alive when it leaves has not shown it.
+func (p *Pipeline) leave() (access.Sighting, bool) {
+	t := &p.t
+	if t.settled || t.frames < leastFrames {
+		return access.Sighting{}, false
+	}
+	if t.good < quorum {
+		return access.Sighting{At: t.last, Quality: string(t.refusal()), Level: string(p.level)}, true
+	}
+	p.state = p.live.Leave()
+	s := p.sighting(t.last)
+	if s.Liveness == access.Live {
+		// Alive, but gone before the frames agreed on who it was.
+		if mean, _, _ := t.agree(); mean != nil {
+			if _, err := p.id.search(mean, &s); err != nil {
+				s.Liveness = access.LivenessUnavailable
+			}
+		}
+		s.Matches = nil
+	}
+	return s, true
+}
+
+// number is a pointer to x, nil where it is not a number.
+func number(x float64) *float64 {
+	if math.IsNaN(x) {
+		return nil
+	}
+	return &x
+}
