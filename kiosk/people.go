@@ -1,0 +1,99 @@
+package kiosk
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"facegate/access"
+	"facegate/internal/logkey"
+	"facegate/pipeline/match"
+	"facegate/store"
+)
+
+// People keeps a gallery and a kiosk's directory in step with the store, whoever changes it:
+// this process, the command line, the fleet.
+type People struct {
+	DB      *store.DB
+	Gallery *match.Gallery
+	Kiosk   *Kiosk // may be nil
+	Log     *slog.Logger
+
+	revision uint64
+	loaded   bool
+}
+
+// pollEvery is how soon an enrolment by another process can be recognised.
+const pollEvery = 250 * time.Millisecond
+
+// Load reads everybody into gallery and directory.
+func (p *People) Load(ctx context.Context) error {
+	revision, err := p.DB.PeopleRevision(ctx)
+	if err != nil {
+		return fmt.Errorf("load people: %w", err)
+	}
+	if p.loaded && revision == p.revision {
+		return nil
+	}
+	gallery, err := match.NewGallery(p.Gallery.Model(), p.Gallery.Dim())
+	if err != nil {
+		return fmt.Errorf("load people: %w", err)
+	}
+	directory := access.Directory{}
+	others := 0
+	err = p.DB.View(ctx, func(tx *store.Tx) error {
+		for person, err := range tx.People() {
+			if err != nil {
+				return err
+			}
+			directory[person.ID] = person
+		}
+		for t, err := range tx.Templates(p.Gallery.Model()) {
+			if err != nil {
+				return err
+			}
+			if err := gallery.Add(t.Person, match.Template{Model: t.Model, Vector: t.Vector}); err != nil {
+				// One damaged template must not shut everybody else out.
+				others++
+				p.Log.ErrorContext(ctx, "template left out", logkey.Person, t.Person, logkey.Error, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("load people: %w", err)
+	}
+	// The directory first: a person who was erased stops being let in even before their
+	// templates stop matching.
+	if p.Kiosk != nil {
+		p.Kiosk.SetPeople(directory)
+	}
+	if err := p.Gallery.Replace(gallery); err != nil {
+		return fmt.Errorf("load people: %w", err)
+	}
+	p.revision, p.loaded = revision, true
+	templates, _ := p.Gallery.Len()
+	p.Log.InfoContext(ctx, "people loaded", logkey.People, len(directory), logkey.Templates, templates, logkey.LeftOut, others)
+	return nil
+}
+
+// Run loads what changes until ctx ends. A store that cannot be read for a moment is tried
+// again; the last good state holds meanwhile.
+func (p *People) Run(ctx context.Context) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := p.Load(ctx)
+		if err != nil && ctx.Err() == nil && !failing {
+			p.Log.ErrorContext(ctx, "people not loaded", logkey.Error, err)
+		}
+		failing = err != nil
+	}
+}
