@@ -59,7 +59,7 @@ type Result struct {
 	Mask      float64 // a mask over the mouth
 	MaskState MaskState
 
-	Head      float64 // any head cover
+	Head      float64 // any head cover; NaN also where the head above the brows is cut off
 	Helmet    float64 // a helmet; never more than Head
 	HeadCover HeadCover
 
@@ -146,7 +146,7 @@ func (c *Cover) Judge(img *imgproc.Image, d *face.Detection, m *face.Mesh) (Resu
 		err = c.Face(img, d, m, &r)
 	}
 	if err == nil {
-		err = c.Head(img, d, m, &r)
+		err = c.Glasses(img, d, m, &r)
 	}
 	if err != nil {
 		return NotRun(), err

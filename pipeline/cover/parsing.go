@@ -10,18 +10,17 @@ import (
 	"facegate/pipeline/litert"
 )
 
-// Labels of CelebAMask-HQ.
+// The labels of CelebAMask-HQ that are looked for, of 19.
 const (
-	background = 0
-	skin       = 1
-	glasses    = 6
-	nose       = 10
-	mouth      = 11
-	upperLip   = 12
-	lowerLip   = 13
-	cloth      = 16
-	hat        = 18
-	labels     = 19
+	skin     = 1
+	glasses  = 6
+	nose     = 10
+	mouth    = 11
+	upperLip = 12
+	lowerLip = 13
+	hat      = 18
+
+	allLabels = 19
 )
 
 const parseSide = 256
@@ -56,27 +55,59 @@ func (p *parser) parse(img *imgproc.Image, d *face.Detection, scale, up float64)
 	return p.model.OutputInt64(0), to, nil
 }
 
+// fill marks what lies inside an outline.
+func (p *parser) fill(outline []imgproc.Point) {
+	clear(p.inner.Pix)
+	imgproc.FillPolygon(p.inner, outline, 1)
+}
+
+// inside counts the labels within an outline.
+func (p *parser) inside(labels []int64, outline []imgproc.Point) tally {
+	p.fill(outline)
+	var t tally
+	for i, v := range p.inner.Pix {
+		if v != 0 {
+			t.add(labels[i])
+		}
+	}
+	return t
+}
+
 // A tally counts the pixels of a region by label.
 type tally struct {
 	n     int
-	label [labels]int
+	label [allLabels]int
 }
 
 func (t *tally) add(label int64) {
 	t.n++
-	if label >= 0 && label < labels {
+	if label >= 0 && label < allLabels {
 		t.label[label]++
 	}
 }
 
 // share is the part of the region with one of the labels, 0 for an empty region.
-func (t *tally) share(of ...int) float64 {
+func (t tally) share(of ...int) float64 {
 	n := 0
 	for _, l := range of {
 		n += t.label[l]
 	}
 	return float64(n) / float64(max(t.n, 1))
 }
+
+// Outlines of the mesh, in order.
+var (
+	//nolint:gochecknoglobals // a constant table
+	meshNose = [24]int{
+		168, 193, 245, 188, 174, 217, 126, 142, 36, 203, 98, 97, 2, 326, 327, 423, 266, 371, 355, 437, 399, 412, 465, 417,
+	}
+	//nolint:gochecknoglobals // a constant table
+	meshTip = [6]int{5, 275, 440, 1, 220, 45}
+	//nolint:gochecknoglobals // a constant table
+	meshBridge = [4]int{8, 417, 197, 193}
+	//nolint:gochecknoglobals // a constant table
+	meshMouth = [4]int{0, 291, 17, 61}
+)
 
 // A frame is the upright of a face in a crop: heights run from the tip of the nose towards
 // the forehead, widths from the left edge of the face to the right, in pixels of the crop.
