@@ -107,7 +107,10 @@ void fg_hsum(uint16_t *restrict out, const uint32_t *restrict acc, const int32_t
 
 // ---- interpolation ----
 
-INLINE uint8_t clamp8(int32_t v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); }
+INLINE uint8_t clamp8(int32_t v) {
+	v = v < 0 ? 0 : v;
+	return (uint8_t)(v > 255 ? 255 : v);
+}
 
 void fg_hfilter(int32_t *restrict out, const uint8_t *restrict row, const int32_t *restrict idx,
 	const int32_t *restrict w, size_t dn, size_t size) {
@@ -219,6 +222,12 @@ INLINE void ycc_pixel(uint8_t *o, int32_t y, int32_t cb, int32_t cr, const fg_ma
 	o[2] = clamp8((y + m->cbB * cb) >> m->shift);
 }
 
+INLINE u8x16 load16(const uint8_t *p) {
+	u8x16 v;
+	memcpy(&v, p, 16);
+	return v;
+}
+
 // interleave writes 16 pixels.
 INLINE void interleave(uint8_t *o, u8x16 r, u8x16 g, u8x16 b) {
 	u8x16 rg, v;
@@ -233,64 +242,67 @@ INLINE void interleave(uint8_t *o, u8x16 r, u8x16 g, u8x16 b) {
 	memcpy(o + 32, &v, 16);
 }
 
-// ycc16 converts 16 pixels.
-INLINE void ycc16(uint8_t *o, u8x16 yy, u8x16 uu, u8x16 vv, const fg_matrix *m) {
-	uint8_t y[16], u[16], v[16], r[16], g[16], b[16];
-	memcpy(y, &yy, 16), memcpy(u, &uu, 16), memcpy(v, &vv, 16);
-	const int32_t half = 1 << (m->shift - 1);
-	for (int i = 0; i < 16; i++) {
-		int32_t l = y[i] - m->black, cb = u[i] - m->zero, cr = v[i] - m->zero;
-		l = (l < 0 ? 0 : l) * m->y + half;
-		r[i] = clamp8((l + m->crR * cr) >> m->shift);
-		g[i] = clamp8((l + m->cbG * cb + m->crG * cr) >> m->shift);
-		b[i] = clamp8((l + m->cbB * cb) >> m->shift);
+// Pixels are converted a block at a time: colour planes first, which the compiler turns into
+// the machine's widest vectors, then their interleaving.
+#define BLOCK 64
+
+INLINE void ycc_block(uint8_t *restrict o, const uint8_t *restrict y, const uint8_t *restrict u,
+	const uint8_t *restrict v, const fg_matrix *mp) {
+	uint8_t r[BLOCK], g[BLOCK], b[BLOCK];
+	const fg_matrix m = *mp;
+	const int32_t half = 1 << (m.shift - 1);
+	for (int i = 0; i < BLOCK; i++) {
+		int32_t l = y[i] - m.black, cb = u[i] - m.zero, cr = v[i] - m.zero;
+		l = (l < 0 ? 0 : l) * m.y + half;
+		r[i] = clamp8((l + m.crR * cr) >> m.shift);
+		g[i] = clamp8((l + m.cbG * cb + m.crG * cr) >> m.shift);
+		b[i] = clamp8((l + m.cbB * cb) >> m.shift);
 	}
-	u8x16 rr, gg, bb;
-	memcpy(&rr, r, 16), memcpy(&gg, g, 16), memcpy(&bb, b, 16);
-	interleave(o, rr, gg, bb);
+	for (int i = 0; i < BLOCK; i += 16)
+		interleave(o + 3 * i, load16(r + i), load16(g + i), load16(b + i));
 }
 
 KERNEL void fg_ycc(uint8_t *restrict dst, const uint8_t *restrict y, const uint8_t *restrict cb,
-	const uint8_t *restrict cr, size_t n, const fg_matrix *mp) {
-	fg_matrix m = *mp;
+	const uint8_t *restrict cr, size_t n, const fg_matrix *m) {
 	size_t i = 0;
-	for (; i + 16 <= n; i += 16) {
-		u8x16 a, b, c;
-		memcpy(&a, y + i, 16), memcpy(&b, cb + i, 16), memcpy(&c, cr + i, 16);
-		ycc16(dst + 3 * i, a, b, c, &m);
-	}
+	for (; i + BLOCK <= n; i += BLOCK)
+		ycc_block(dst + 3 * i, y + i, cb + i, cr + i, m);
 	for (; i < n; i++)
-		ycc_pixel(dst + 3 * i, y[i], cb[i], cr[i], &m);
+		ycc_pixel(dst + 3 * i, y[i], cb[i], cr[i], m);
 }
 
-KERNEL void fg_yuyv(uint8_t *restrict dst, const uint8_t *restrict row, size_t n, const fg_matrix *mp) {
-	fg_matrix m = *mp;
+KERNEL void fg_yuyv(uint8_t *restrict dst, const uint8_t *restrict row, size_t n, const fg_matrix *m) {
+	uint8_t y[BLOCK], u[BLOCK], v[BLOCK];
 	size_t i = 0;
-	for (; i + 16 <= n; i += 16) {
-		u8x16 a, b, y, u, v;
-		memcpy(&a, row + 2 * i, 16), memcpy(&b, row + 2 * i + 16, 16);
-		y = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-		u = __builtin_shufflevector(a, b, 1, 1, 5, 5, 9, 9, 13, 13, 17, 17, 21, 21, 25, 25, 29, 29);
-		v = __builtin_shufflevector(a, b, 3, 3, 7, 7, 11, 11, 15, 15, 19, 19, 23, 23, 27, 27, 31, 31);
-		ycc16(dst + 3 * i, y, u, v, &m);
+	for (; i + BLOCK <= n; i += BLOCK) {
+		for (int k = 0; k < BLOCK; k += 16) {
+			u8x16 a = load16(row + 2 * (i + k)), b = load16(row + 2 * (i + k) + 16);
+			u8x16 yy = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+			u8x16 uu = __builtin_shufflevector(a, b, 1, 1, 5, 5, 9, 9, 13, 13, 17, 17, 21, 21, 25, 25, 29, 29);
+			u8x16 vv = __builtin_shufflevector(a, b, 3, 3, 7, 7, 11, 11, 15, 15, 19, 19, 23, 23, 27, 27, 31, 31);
+			memcpy(y + k, &yy, 16), memcpy(u + k, &uu, 16), memcpy(v + k, &vv, 16);
+		}
+		ycc_block(dst + 3 * i, y, u, v, m);
 	}
 	for (; i < n; i++)
-		ycc_pixel(dst + 3 * i, row[2 * i], row[4 * (i / 2) + 1], row[4 * (i / 2) + 3], &m);
+		ycc_pixel(dst + 3 * i, row[2 * i], row[4 * (i / 2) + 1], row[4 * (i / 2) + 3], m);
 }
 
 KERNEL void fg_nv12(uint8_t *restrict dst, const uint8_t *restrict y, const uint8_t *restrict uv,
-	size_t n, const fg_matrix *mp) {
-	fg_matrix m = *mp;
+	size_t n, const fg_matrix *m) {
+	uint8_t u[BLOCK], v[BLOCK];
 	size_t i = 0;
-	for (; i + 16 <= n; i += 16) {
-		u8x16 a, c, u, v;
-		memcpy(&a, y + i, 16), memcpy(&c, uv + i, 16);
-		u = __builtin_shufflevector(c, c, 0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14);
-		v = __builtin_shufflevector(c, c, 1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15);
-		ycc16(dst + 3 * i, a, u, v, &m);
+	for (; i + BLOCK <= n; i += BLOCK) {
+		for (int k = 0; k < BLOCK; k += 16) {
+			u8x16 c = load16(uv + i + k);
+			u8x16 uu = __builtin_shufflevector(c, c, 0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14);
+			u8x16 vv = __builtin_shufflevector(c, c, 1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15);
+			memcpy(u + k, &uu, 16), memcpy(v + k, &vv, 16);
+		}
+		ycc_block(dst + 3 * i, y + i, u, v, m);
 	}
 	for (; i < n; i++)
-		ycc_pixel(dst + 3 * i, y[i], uv[i & ~(size_t)1], uv[(i & ~(size_t)1) + 1], &m);
+		ycc_pixel(dst + 3 * i, y[i], uv[i & ~(size_t)1], uv[(i & ~(size_t)1) + 1], m);
 }
 
 void fg_ycc_mean(uint8_t *restrict dst, const uint16_t *restrict ycc, size_t n, const fg_matrix *mp) {

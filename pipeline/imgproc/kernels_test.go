@@ -41,7 +41,7 @@ func TestKernelsEqualTwins(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, seed))
 	for n := range 60 {
 		// Sizes round the kernels' block lengths, and one beyond the chunk of a column sum.
-		w := 1 + r.IntN(50)
+		w := 1 + r.IntN(150)
 		if n%10 == 9 {
 			w = 1000 + r.IntN(900)
 		}
