@@ -81,7 +81,9 @@ func TestVerifyFindsWhatWasDone(t *testing.T) {
 		{"the person of an event taken out", func(t *testing.T, db *sql.DB, _ string) {
 			run(t, db, `UPDATE event SET body = replace(body, '"person":"p1"', '"person":null') WHERE seq = 1`)
 		}, 1, "altered", true},
-		{"the first deleted", func(t *testing.T, db *sql.DB, _ string) { run(t, db, "DELETE FROM outbox WHERE seq = 1", "DELETE FROM event WHERE seq = 1") }, 1, "missing", true},
+		{"the first deleted", func(t *testing.T, db *sql.DB, _ string) {
+			run(t, db, "DELETE FROM outbox WHERE seq = 1", "DELETE FROM event WHERE seq = 1")
+		}, 1, "missing", true},
 		{"one deleted", func(t *testing.T, db *sql.DB, _ string) { run(t, db, "DELETE FROM event WHERE seq = 5") }, 5, "missing", true},
 		{"one deleted and the rest moved up", func(t *testing.T, db *sql.DB, _ string) {
 			run(t, db, "DELETE FROM event WHERE seq = 5", "UPDATE event SET seq = seq - 1 WHERE seq > 5")
