@@ -6,14 +6,15 @@
 // them, and [Open] gives a verified view of what Setup installed.
 //
 // Nothing is used unverified: a file whose size or hash differs from the manifest is an
-// error, never a warning. The package runs no network and loads no library; models/load
-// does. Its values may be read from several goroutines.
+// error, never a warning. The package only keeps files: models/load turns them into running
+// models. Its functions and a Set may be used from several goroutines.
 package models
 
 import (
 	"bytes"
 	_ "embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -138,7 +139,7 @@ type List struct {
 	Embedders []Embedder // the first is the default
 }
 
-// Manifest is the manifest built into the program.
+// Manifest is the manifest built into the program. A site may change it, see [ManifestAt].
 func Manifest() *List { return builtin() }
 
 //nolint:gochecknoglobals // a constant, parsed once
@@ -181,7 +182,19 @@ func (l *List) wheel(e Entry) (Wheel, bool) {
 
 // parse reads a manifest and checks what the rest of the package relies on.
 func parse(b []byte) (*List, error) {
+	l, leaveOut, err := decode(b)
+	if err != nil {
+		return nil, err
+	}
+	if len(leaveOut) > 0 {
+		return nil, errors.New("parse manifest: leave_out belongs into a local manifest")
+	}
+	return l, l.check()
+}
+
+func decode(b []byte) (l *List, leaveOut []string, err error) {
 	var file struct {
+		LeaveOut []string   `toml:"leave_out"`
 		Model    []Entry    `toml:"model"`
 		Runtime  []Entry    `toml:"runtime"`
 		Demo     []Entry    `toml:"demo"`
@@ -189,9 +202,9 @@ func parse(b []byte) (*List, error) {
 		Embedder []Embedder `toml:"embedder"`
 	}
 	if err := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields().Decode(&file); err != nil {
-		return nil, fmt.Errorf("parse manifest: %w", err)
+		return nil, nil, fmt.Errorf("parse manifest: %w", tomlError(err))
 	}
-	l := &List{Wheels: file.Wheel, Embedders: file.Embedder}
+	l = &List{Wheels: file.Wheel, Embedders: file.Embedder}
 	for _, g := range []struct {
 		kind    Kind
 		entries []Entry
@@ -201,7 +214,20 @@ func parse(b []byte) (*List, error) {
 			l.Entries = append(l.Entries, e)
 		}
 	}
-	return l, l.check()
+	return l, file.LeaveOut, nil
+}
+
+// tomlError says which key is unknown, and where; the library's message does not.
+func tomlError(err error) error {
+	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(strict.Errors) > 0 {
+		row, column := strict.Errors[0].Position()
+		return fmt.Errorf("line %d, column %d: unknown key %s", row, column, strings.Join(strict.Errors[0].Key(), "."))
+	}
+	if d, ok := errors.AsType[*toml.DecodeError](err); ok {
+		row, column := d.Position()
+		return fmt.Errorf("line %d, column %d: %w", row, column, err)
+	}
+	return err
 }
 
 func (l *List) check() error {

@@ -20,7 +20,11 @@ type Set struct {
 // Open returns the files under home. With roles, it returns a *MissingError naming all of
 // those whose model is absent or has the wrong size; the hash is checked when a file is read.
 func Open(home string, roles ...string) (*Set, error) {
-	return open(home, Manifest(), roles)
+	list, err := ManifestAt(home)
+	if err != nil {
+		return nil, fmt.Errorf("open models: %w", err)
+	}
+	return open(home, list, roles)
 }
 
 func open(home string, list *List, roles []string) (*Set, error) {
@@ -43,8 +47,8 @@ func open(home string, list *List, roles []string) (*Set, error) {
 	return s, nil
 }
 
-// ErrUnknownRole: the manifest has no model for the role.
-var ErrUnknownRole = errors.New("unknown model role")
+// ErrUnknownRole says that the manifest has no model for the role, or that the site left it out.
+var ErrUnknownRole = errors.New("unknown or left-out model role")
 
 // List is the manifest the set is checked against.
 func (s *Set) List() *List { return s.list }

@@ -61,3 +61,74 @@ func TestSet(t *testing.T) {
 		t.Errorf("got %v, want iris missing", err)
 	}
 }
+
+func TestLocalManifest(t *testing.T) {
+	home := t.TempDir()
+	local := filepath.Join(home, "models", "local.toml")
+	if l, err := ManifestAt(home); err != nil || l != Manifest() {
+		t.Fatalf("without a local manifest: got %p, %v", l, err)
+	}
+	own := content(4, 500)
+	replacement := `leave_out = ["parsing", "embed_0095_f16"]
+
+[[model]]
+role = "embed_0095"
+file = "own.tflite"
+sha256 = "` + sum(own) + `"
+bytes = 500
+inputs = [{ type = "float32", shape = [1, 96, 96, 3] }]
+outputs = [{ type = "float32", shape = [1, 64] }]
+`
+	write(t, local, []byte(replacement))
+	l, err := ManifestAt(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, _ := l.Entry("embed_0095"); e.File != "own.tflite" {
+		t.Errorf("replaced model: got %q", e.File)
+	}
+	if _, ok := l.Entry("parsing"); ok {
+		t.Error("a model that was left out is there")
+	}
+	if e, ok := l.Embedder(""); !ok || e.ID != "foamliu+mirror" {
+		t.Errorf("default embedder: got %q; one with a replaced model has no calibration", e.ID)
+	}
+	if _, ok := l.Embedder("0095_f16"); ok {
+		t.Error("the embedder of a left-out model is there")
+	}
+	set, err := Open(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(home, "models", "own.tflite"), own)
+	if b, _, err := set.Bytes("embed_0095"); err != nil || !bytes.Equal(b, own) {
+		t.Errorf("own model: got %d bytes, %v", len(b), err)
+	}
+	if _, _, err := set.Bytes("parsing"); !errors.Is(err, ErrUnknownRole) {
+		t.Errorf("left-out model: got %v", err)
+	}
+
+	write(t, local, []byte(replacement+`
+[[embedder]]
+id = "own"
+roles = ["embed_0095"]
+size = 64
+calibration = [{ fmr = 1e-3, cosine = 0.3 }, { fmr = 1e-4, cosine = 0.4 }]
+`))
+	if l, err = ManifestAt(home); err != nil {
+		t.Fatal(err)
+	}
+	if e, ok := l.Embedder(""); !ok || e.ID != "own" {
+		t.Errorf("default embedder: got %q, want the site's", e.ID)
+	}
+
+	for _, bad := range []string{"leave_out = [\"nobody\"]", "leave = 1", "x", "[[model]]\nrole = \"mesh\"", string(make([]byte, 1<<20+1))} {
+		write(t, local, []byte(bad))
+		if _, err := ManifestAt(home); err == nil {
+			t.Errorf("%.30q is accepted", bad)
+		}
+		if err := Setup(t.Context(), Options{Home: home, Offline: true}); err == nil {
+			t.Errorf("set-up with %.30q works", bad)
+		}
+	}
+}

@@ -37,12 +37,18 @@ type Options struct {
 // nothing is installed, but the next run goes on from what was staged, a broken download
 // included. Pictures of the demonstration are left out when they cannot be had; Progress
 // says so. One Setup works on a Home at a time, others wait for it.
-func Setup(ctx context.Context, o Options) error { return install(ctx, o, Manifest()) }
-
-func install(ctx context.Context, o Options, list *List) error {
+func Setup(ctx context.Context, o Options) error {
 	if o.Home == "" {
 		return errors.New("set up: no home directory")
 	}
+	list, err := ManifestAt(o.Home)
+	if err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	return install(ctx, o, list)
+}
+
+func install(ctx context.Context, o Options, list *List) error {
 	if o.Arch == "" {
 		o.Arch = runtime.GOARCH
 	}
@@ -122,7 +128,8 @@ func (s *setup) run(ctx context.Context) error {
 	return nil
 }
 
-func (s *setup) final(e Entry) string  { return filepath.Join(s.Home, filepath.FromSlash(e.Path())) }
+func (s *setup) final(e Entry) string { return filepath.Join(s.Home, filepath.FromSlash(e.Path())) }
+
 func (s *setup) staged(e Entry) string { return filepath.Join(s.stage, filepath.FromSlash(e.Path())) }
 
 // obtain puts the verified file into the staging directory. The error says why each source

@@ -90,15 +90,15 @@ const MaxThreads = 64
 
 // Conditions a caller may branch on.
 var (
-	// ErrNotModel: the bytes are no model this package can run.
+	// ErrNotModel says that the bytes are no model this package can run.
 	ErrNotModel = errors.New("not a usable model")
-	// ErrMismatch: the model's tensors are not those of the Spec.
+	// ErrMismatch says that the model's tensors are not those of the Spec.
 	ErrMismatch = errors.New("model does not match its description")
-	// ErrNotFinite: an output holds a NaN or an infinity. All outputs are zeroed.
+	// ErrNotFinite says that an output holds a NaN or an infinity. All outputs are zeroed.
 	ErrNotFinite = errors.New("output is not finite")
-	// ErrBusy: another goroutine is inside the model, or models of a runtime are open.
+	// ErrBusy says that another goroutine is inside the model, or models of a runtime are open.
 	ErrBusy = errors.New("in use")
-	// ErrClosed: the model or the runtime was closed.
+	// ErrClosed says that the model or the runtime was closed.
 	ErrClosed = errors.New("closed")
 )
 

@@ -1,0 +1,69 @@
+package load_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"facegate/internal/sharedtest"
+	"facegate/models"
+	"facegate/models/load"
+	"facegate/pipeline/litert"
+)
+
+func TestLoader(t *testing.T) {
+	home := sharedtest.Home(t)
+	rt := sharedtest.Runtime(t)
+	set, err := models.Open(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := load.Loader(set, rt, 2)("mesh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := load.Loader(set, rt, 1)("nobody"); !errors.Is(err, models.ErrUnknownRole) {
+		t.Errorf("unknown role: got %v", err)
+	}
+}
+
+// A model in place of another, with a description that is not its own, is refused.
+func TestLoaderComparesTensors(t *testing.T) {
+	rt := sharedtest.Runtime(t)
+	list := models.Manifest()
+	mesh, _ := list.Entry("mesh")
+	b, err := os.ReadFile(filepath.Join(sharedtest.Home(t), mesh.Path()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tensors := range []string{
+		`inputs = [{ type = "float32", shape = [1, 193, 192, 3] }]`,
+		`inputs = [{ type = "uint8", shape = [1, 192, 192, 3] }]`,
+		`inputs = [{ type = "complex", shape = [1, 192, 192, 3] }]`,
+	} {
+		home := t.TempDir()
+		local := "[[model]]\nrole = \"mesh\"\nfile = \"mesh.tflite\"\nsha256 = \"" + mesh.SHA256 + "\"\nbytes = 2439440\n" + tensors +
+			"\noutputs = [{ type = \"float32\", shape = [1, 1, 1, 1404] }, { type = \"float32\", shape = [1, 1, 1, 1] }]\n"
+		if err := os.MkdirAll(filepath.Join(home, "models"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, content := range map[string][]byte{"local.toml": []byte(local), "mesh.tflite": b} {
+			if err := os.WriteFile(filepath.Join(home, "models", name), content, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set, err := models.Open(home, "mesh")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = load.Loader(set, rt, 1)("mesh")
+		if wrong := strings.Contains(tensors, "complex"); err == nil || !wrong && !errors.Is(err, litert.ErrMismatch) {
+			t.Errorf("%s: got %v", tensors, err)
+		}
+	}
+}
