@@ -19,9 +19,8 @@ import (
 // before it. Being written after the commit, the anchor may lag behind the database; one
 // that is ahead of it shows that events were cut off.
 type anchor struct {
-	path  string
-	epoch uint64
-	mac   func(what string, seq uint64, h access.Hash) []byte
+	path   string
+	notary func() notary
 
 	mu       sync.Mutex
 	file     *os.File
@@ -47,8 +46,8 @@ const (
 )
 
 // openAnchor opens the anchor, which need not exist.
-func openAnchor(path string, epoch uint64, mac func(string, uint64, access.Hash) []byte) (*anchor, error) {
-	a := &anchor{path: path, epoch: epoch, mac: mac}
+func openAnchor(path string, n func() notary) (*anchor, error) {
+	a := &anchor{path: path, notary: n}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -83,9 +82,10 @@ func (a *anchor) get() (head, anchorState, error) {
 
 // format is the record of h: epoch, number, hash and code in hex, filled up with blanks.
 func (a *anchor) format(h head) []byte {
+	n := a.notary()
 	b := bytes.Repeat([]byte{' '}, recordSize)
 	b[recordSize-1] = '\n'
-	copy(b, fmt.Sprintf("facegate-head %016x %016x %x %x", a.epoch, h.seq, h.hash[:], a.mac("head", h.seq, h.hash)))
+	copy(b, fmt.Sprintf("facegate-head %016x %016x %x %x", n.epoch, h.seq, h.hash[:], n.mac(theEnd, h)))
 	return b
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 
 	"facegate/access"
 	"facegate/store/seal"
@@ -41,6 +42,32 @@ func origin(epoch uint64) access.Hash {
 	return sha256.Sum256(b)
 }
 
+// A position is what a message authentication code speaks for: an event, or the chain's end.
+type position byte
+
+const (
+	anEvent position = 'e'
+	theEnd  position = 'h'
+)
+
+// A notary authenticates positions of one chain. It is not safe for concurrent use.
+type notary struct {
+	epoch uint64
+	hmac  hash.Hash
+}
+
+func (db *DB) notary() notary { return notary{db.epoch, hmac.New(sha256.New, db.macKey)} }
+
+// mac is HMAC-SHA-256 over the kind of position, epoch, number and hash.
+func (n notary) mac(what position, h head) []byte {
+	b := append(make([]byte, 0, 64), byte(what))
+	b = binary.BigEndian.AppendUint64(b, n.epoch)
+	b = binary.BigEndian.AppendUint64(b, h.seq)
+	n.hmac.Reset()
+	n.hmac.Write(append(b, h.hash[:]...))
+	return n.hmac.Sum(nil)
+}
+
 // openChain reads the chain's secret, or begins a chain in a store that has none, and opens
 // the anchor. It fails where the key does not open the secret.
 func (db *DB) openChain(ctx context.Context) error {
@@ -60,7 +87,7 @@ func (db *DB) openChain(ctx context.Context) error {
 		return &Error{CodeKey, "the key file is another store's: bring back the one this database was made with", fmt.Errorf("secret of the audit trail: %w", seal.ErrSealed)}
 	}
 	db.macKey, db.epoch = secret[:macKeySize:macKeySize], binary.BigEndian.Uint64(secret[macKeySize:])
-	if db.anchor, err = openAnchor(db.path+"-head", db.epoch, db.mac); err != nil {
+	if db.anchor, err = openAnchor(db.path+"-head", db.notary); err != nil {
 		return err
 	}
 	broken, err := db.Broken(ctx)
@@ -128,7 +155,12 @@ func (tx *Tx) readHead() (h head, err error) {
 		return head{}, &ChainError{1, "the record of the chain's end is missing"}
 	case err != nil:
 		return head{}, err
-	case len(hash) != len(h.hash) || !hmac.Equal(mac, tx.db.mac("head", h.seq, access.Hash(hash))):
+	case len(hash) != len(h.hash):
+		return head{}, &ChainError{end, "the record of the chain's end is not genuine"}
+	}
+	h.hash = access.Hash(hash)
+	switch {
+	case !hmac.Equal(mac, tx.db.notary().mac(theEnd, h)):
 		return head{}, &ChainError{end, "the record of the chain's end is not genuine"}
 	case end < h.seq:
 		return head{}, &ChainError{end + 1, fmt.Sprintf("events %d to %d are missing", end+1, h.seq)}
@@ -137,14 +169,13 @@ func (tx *Tx) readHead() (h head, err error) {
 	case h.seq > 0 && !hmac.Equal(hash, last):
 		return head{}, &ChainError{h.seq, "the last event is not the one the chain ends with"}
 	}
-	h.hash = access.Hash(hash)
 	return h, nil
 }
 
 // writeHead records where this transaction leaves the chain.
 func (tx *Tx) writeHead() error {
 	h := tx.head
-	_, err := tx.sql.ExecContext(tx.ctx, "INSERT OR REPLACE INTO chain VALUES (1, ?, ?, ?)", h.seq, h.hash[:], tx.db.mac("head", h.seq, h.hash))
+	_, err := tx.sql.ExecContext(tx.ctx, "INSERT OR REPLACE INTO chain VALUES (1, ?, ?, ?)", h.seq, h.hash[:], tx.db.notary().mac(theEnd, h))
 	return err
 }
 
@@ -229,6 +260,7 @@ func (tx *Tx) walk(last *head) error {
 		return err
 	}
 	defer rows.Close()
+	notary := tx.db.notary()
 	for rows.Next() {
 		var seq uint64
 		var body, prev, hash, mac sql.RawBytes
@@ -244,7 +276,7 @@ func (tx *Tx) walk(last *head) error {
 			return &ChainError{seq, "it does not follow the event before it"}
 		case !hmac.Equal(hash, link[:]):
 			return &ChainError{seq, "it was altered: the hash does not fit its content"}
-		case !hmac.Equal(mac, tx.db.mac("event", seq, link)):
+		case !hmac.Equal(mac, notary.mac(anEvent, head{seq, link})):
 			return &ChainError{seq, "it was not written by this store: the content was altered and the hash made to fit"}
 		}
 		last.seq, last.hash = seq, link

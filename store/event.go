@@ -47,7 +47,7 @@ func (tx *Tx) link(e access.Event) (access.Event, error) {
 		return access.Event{}, fmt.Errorf("append event: %w", err)
 	}
 	_, err = tx.sql.ExecContext(tx.ctx, "INSERT INTO event VALUES (?, ?, ?, ?, ?)",
-		e.Seq, string(body), e.Prev[:], e.Hash[:], tx.db.mac("event", e.Seq, e.Hash))
+		e.Seq, string(body), e.Prev[:], e.Hash[:], tx.db.notary().mac(anEvent, head{e.Seq, e.Hash}))
 	if err == nil {
 		_, err = tx.sql.ExecContext(tx.ctx, "INSERT INTO outbox VALUES (?)", e.Seq)
 	}

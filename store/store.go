@@ -20,8 +20,6 @@ package store
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -236,14 +234,6 @@ func (db *DB) PeopleRevision(ctx context.Context) (uint64, error) {
 func (tx *Tx) revise() (n uint64, err error) {
 	err = tx.sql.QueryRowContext(tx.ctx, "UPDATE counter SET value = value + 1 WHERE name = 'people' RETURNING value").Scan(&n)
 	return n, err
-}
-
-// mac authenticates one position of the chain. what keeps rows and heads apart.
-func (db *DB) mac(what string, seq uint64, h access.Hash) []byte {
-	m := hmac.New(sha256.New, db.macKey)
-	fmt.Fprintf(m, "facegate %s %d %d ", what, db.epoch, seq)
-	m.Write(h[:])
-	return m.Sum(nil)
 }
 
 // syncDir makes a new or renamed file's name permanent.
