@@ -62,9 +62,10 @@ func (l *List) with(b []byte) (*List, error) {
 		})
 	}
 	for _, e := range l.Entries {
-		if !replaced(e) && !(e.Kind == KindModel && slices.Contains(leaveOut, e.Role)) {
-			merged.Entries = append(merged.Entries, e)
+		if replaced(e) || e.Kind == KindModel && slices.Contains(leaveOut, e.Role) {
+			continue
 		}
+		merged.Entries = append(merged.Entries, e)
 	}
 	merged.Entries = append(merged.Entries, change.Entries...)
 	merged.Embedders = slices.Clone(change.Embedders)
