@@ -166,7 +166,7 @@ func (c *Conn) Release(ctx context.Context, why string) (wire.State, error) {
 }
 
 // Sim moves an input of a simulated door: line is one of door's Line constants, level
-// [wire.On], [wire.Off] or [wire.Toggle]. It returns after the input has moved.
+// [wire.On], [wire.Off] or [wire.Toggle]. It returns after doord has seen the input move.
 func (c *Conn) Sim(ctx context.Context, line, level string) error {
 	_, err := c.ask(ctx, wire.Request{Do: wire.Sim, Line: line, Level: level})
 	return err

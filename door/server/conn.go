@@ -266,16 +266,36 @@ func (s *Server) simulate(ctx context.Context, req wire.Request) wire.Reply {
 	if req.Level != wire.On && req.Level != wire.Off && req.Level != wire.Toggle {
 		return refuse(wire.Bad, fmt.Sprintf("no level %q", req.Level))
 	}
-	err := s.Sim.Drive(req.Line, req.Level != wire.Off)
+	err := s.move(ctx, req.Line, req.Level != wire.Off)
 	if req.Level == wire.Toggle && err == nil {
-		select {
-		case <-time.After(wire.SimPulse):
-		case <-ctx.Done():
-		}
-		err = s.Sim.Drive(req.Line, false)
+		err = errors.Join(pause(ctx, wire.SimPulse-simSettle), s.move(ctx, req.Line, false))
 	}
 	if err != nil {
-		return refuse(wire.Bad, wire.Text(err.Error()))
+		return refuse(wire.Relay, wire.Text(err.Error()))
 	}
 	return wire.Reply{}
+}
+
+// simSettle is longer than any input's debouncing: the client's next look at the door sees
+// what it has done, and its next move is not taken for bounce.
+const simSettle = 50 * time.Millisecond
+
+// move drives a simulated input and gives it time to be seen.
+func (s *Server) move(ctx context.Context, line string, active bool) error {
+	if err := s.Sim.Drive(line, active); err != nil {
+		return err
+	}
+	return pause(ctx, simSettle)
+}
+
+// pause waits; the error is that ctx has ended instead.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

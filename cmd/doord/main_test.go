@@ -1,0 +1,545 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"facegate/door"
+	"facegate/door/client"
+	"facegate/door/wire"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// length is how long the relay was energised between two edges of the log.
+func length(t *testing.T, on, off edge) time.Duration {
+	t.Helper()
+	if !on.On || off.On {
+		t.Fatalf("no pulse: %+v, %+v", on, off)
+	}
+	return time.Duration(off.T - on.T)
+}
+
+func TestAGrantIsOnePulse(t *testing.T) {
+	r := start(t, `unlock = "300ms"`, `max_on = "1s"`)
+	c := r.dial(t, wire.Controller)
+	got, err := c.Unlock(t.Context(), 0, "grant 17")
+	if err != nil || got != 300*time.Millisecond {
+		t.Fatalf("got %v, %v; want the door's own 300 ms", got, err)
+	}
+	edges := r.relay(t, 2)
+	if d := length(t, edges[0], edges[1]); d < 300*time.Millisecond || d > 1200*time.Millisecond {
+		t.Errorf("energised for %v", d)
+	}
+	if edges[0].Why != "grant 17" || edges[1].Why != "time is over" {
+		t.Errorf("got reasons %q, %q", edges[0].Why, edges[1].Why)
+	}
+
+	if got, err = c.Unlock(t.Context(), time.Hour, "greedy"); err != nil || got != time.Second {
+		t.Fatalf("got %v, %v; want the longest time", got, err)
+	}
+	edges = r.relay(t, 4)
+	if d := length(t, edges[2], edges[3]); d > 1200*time.Millisecond {
+		t.Errorf("energised for %v, longer than max_on + 200 ms", d)
+	}
+}
+
+func TestTheExitButtonNeedsNobody(t *testing.T) {
+	r := start(t, `unlock = "50ms"`)
+	op := r.dial(t, wire.Operator)
+	var best time.Duration = time.Hour
+	for i := range 5 {
+		if err := op.Sim(t.Context(), door.LineRex, wire.Toggle); err != nil {
+			t.Fatal(err)
+		}
+		edges := r.relay(t, 2*i+2)
+		pressed := r.edges(t, door.LineRex)[2*i]
+		if edges[2*i].Why != "exit button" {
+			t.Fatalf("got %+v", edges[2*i])
+		}
+		best = min(best, time.Duration(edges[2*i].T-pressed.T))
+	}
+	t.Logf("from the button to the relay: %v at best of 5", best)
+	if best > 100*time.Millisecond {
+		t.Errorf("never within 100 ms: %v at best", best)
+	}
+}
+
+func TestAKilledControllerLosesItsGrant(t *testing.T) {
+	r := start(t, `unlock = "60s"`, `max_on = "60s"`)
+	p := r.help(t)
+	if edges := r.relay(t, 1); len(edges) != 1 || !edges[0].On {
+		t.Fatalf("got %+v", edges)
+	}
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if off := r.relay(t, 2)[1]; off.On || off.Why != "controller is gone" {
+		t.Errorf("got %+v", off)
+	}
+	if _, err := r.dial(t, wire.Controller).Unlock(t.Context(), 0, "next"); err != nil {
+		t.Errorf("the next controller: %v", err)
+	}
+}
+
+func TestAStoppedControllerLosesItsGrant(t *testing.T) {
+	r := start(t, `unlock = "60s"`, `max_on = "60s"`)
+	p := r.help(t)
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if edges := r.relay(t, 2); edges[1].On || edges[1].Why != "controller is gone" {
+		t.Errorf("got %+v", edges)
+	}
+}
+
+func TestAStoppedControllerCannotStretchAPulse(t *testing.T) {
+	r := start(t, `unlock = "500ms"`, `max_on = "1s"`)
+	p := r.help(t)
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	edges := r.relay(t, 2)
+	if d := length(t, edges[0], edges[1]); d > 1200*time.Millisecond {
+		t.Errorf("energised for %v, longer than max_on + 200 ms", d)
+	}
+}
+
+func TestAnOperatorsPulseOutlivesItsConnection(t *testing.T) {
+	r := start(t, `unlock = "200ms"`)
+	op := r.dial(t, wire.Operator)
+	if _, err := op.Unlock(t.Context(), 0, "parcel"); err != nil {
+		t.Fatal(err)
+	}
+	if err := op.Close(); err != nil {
+		t.Fatal(err)
+	}
+	edges := r.relay(t, 2)
+	if edges[1].Why != "time is over" || length(t, edges[0], edges[1]) < 200*time.Millisecond {
+		t.Errorf("got %+v", edges)
+	}
+}
+
+func TestHoldLockAndRelease(t *testing.T) {
+	r := start(t, `max_on = "200ms"`, `unlock = "100ms"`)
+	op := r.dial(t, wire.Operator)
+	s, err := op.Hold(t.Context(), "delivery")
+	if err != nil || !s.Unlocked || !s.Relay || s.Mode != door.Hold || s.Why != "delivery" || !s.Until.IsZero() {
+		t.Fatalf("got %+v, %v", s, err)
+	}
+	if s, err = op.Lock(t.Context(), "alarm"); err != nil || s.Unlocked || s.Relay || s.Mode != door.Lock {
+		t.Fatalf("got %+v, %v", s, err)
+	}
+	c := r.dial(t, wire.Controller)
+	if _, err := c.Unlock(t.Context(), 0, "grant"); !errors.Is(err, door.ErrLockedDown) {
+		t.Errorf("got %v, want the grant refused", err)
+	}
+	if err := op.Sim(t.Context(), door.LineRex, wire.Toggle); err != nil {
+		t.Fatal(err)
+	}
+	if edges := r.relay(t, 4); edges[2].Why != "exit button" {
+		t.Errorf("got %+v, want the exit button to open in lock-down", edges)
+	}
+	if s, err = op.Release(t.Context(), "all clear"); err != nil || s.Mode != door.Normal || !s.Controller || !s.Simulated {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if _, err := c.Unlock(t.Context(), 0, "grant"); err != nil {
+		t.Errorf("after release: %v", err)
+	}
+}
+
+func TestAFailSafeDoorIsHeldByCurrent(t *testing.T) {
+	r := start(t, `fail = "safe"`, `unlock = "100ms"`)
+	op := r.dial(t, wire.Operator)
+	if s, err := op.Status(t.Context()); err != nil || s.Unlocked || !s.Relay {
+		t.Fatalf("got %+v, %v; want a locked door under current", s, err)
+	}
+	if err := op.Sim(t.Context(), door.LineFire, wire.On); err != nil {
+		t.Fatal(err)
+	}
+	if edges := r.relay(t, 2); edges[1].On || edges[1].Why != "fire" {
+		t.Errorf("got %+v, want fire to drop the relay", edges)
+	}
+	if err := op.Sim(t.Context(), door.LineFire, wire.Off); err != nil {
+		t.Fatal(err)
+	}
+	r.relay(t, 3)
+	if code := r.end(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	if edges := r.edges(t, "relay"); len(edges) != 4 || edges[3].On || edges[3].Why != "doord ends" {
+		t.Errorf("got %+v, want the relay dropped at the end", edges)
+	}
+}
+
+func TestEveryOrderlyEndDropsTheRelay(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		r := start(t)
+		if _, err := r.dial(t, wire.Operator).Hold(t.Context(), "delivery"); err != nil {
+			t.Fatal(err)
+		}
+		r.relay(t, 1)
+		if code := r.end(t, signal); code != 0 {
+			t.Errorf("%v: exit status %d\n%s", signal, code, r.stderr)
+		}
+		if edges := r.edges(t, "relay"); len(edges) != 2 || edges[1].On || edges[1].Why != "doord ends" {
+			t.Errorf("%v: got %+v", signal, edges)
+		}
+		if _, err := os.Lstat(r.socket); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v: the socket is left: %v", signal, err)
+		}
+	}
+}
+
+func TestReleaseAfterAKill(t *testing.T) {
+	r := start(t)
+	if _, err := r.dial(t, wire.Operator).Hold(t.Context(), "delivery"); err != nil {
+		t.Fatal(err)
+	}
+	r.relay(t, 1)
+	if out, err := exec.Command(program, "--home", r.home, "--release").CombinedOutput(); err == nil {
+		t.Errorf("a running doord's relay was taken: %s", out)
+	}
+	r.end(t, syscall.SIGKILL)
+	if out, err := exec.Command(program, "--home", r.home, "--release").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if edges := r.edges(t, "relay"); len(edges) != 2 || edges[1].On {
+		t.Errorf("got %+v", edges)
+	}
+	r.run(t) // the stale socket and lock do not block
+}
+
+func TestASecondDoordRefuses(t *testing.T) {
+	r := start(t)
+	second := exec.Command(program, "--home", r.home)
+	out, _ := second.CombinedOutput()
+	if code := second.ProcessState.ExitCode(); code != 3 || !strings.Contains(string(out), "another doord") || !strings.Contains(string(out), "hint:") {
+		t.Errorf("exit status %d: %s", code, out)
+	}
+	if _, err := r.dial(t, wire.Operator).Status(t.Context()); err != nil {
+		t.Errorf("the first does not answer any more: %v", err)
+	}
+}
+
+func TestSomethingElseAtTheSocketsPathIsLeftAlone(t *testing.T) {
+	r := newRig(t)
+	if err := os.WriteFile(r.socket, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(program, "--home", r.home).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "is no socket") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if text, err := os.ReadFile(r.socket); string(text) != "precious" {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
+
+func TestOneController(t *testing.T) {
+	r := start(t)
+	first := r.dial(t, wire.Controller)
+	if _, err := client.Dial(t.Context(), r.socket, wire.Controller); !errors.Is(err, client.ErrTaken) {
+		t.Errorf("got %v, want the role taken", err)
+	}
+	if _, err := first.Hold(t.Context(), "mine"); !errors.Is(err, client.ErrRefused) {
+		t.Errorf("got %v, want a hold refused to a controller", err)
+	}
+	if info, err := os.Stat(r.socket); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("the socket's mode is %v, %v", info.Mode(), err)
+	}
+}
+
+func TestBadInputIsRefused(t *testing.T) {
+	r := start(t)
+	hello := `{"do":"hello","version":1,"role":"controller"}` + "\n"
+	for name, text := range map[string]string{
+		"no hello":          `{"do":"pulse"}` + "\n",
+		"another version":   `{"do":"hello","version":2,"role":"operator"}` + "\n",
+		"another role":      `{"do":"hello","version":1,"role":"root"}` + "\n",
+		"a web browser":     "GET / HTTP/1.1\r\n\r\n",
+		"zeros":             strings.Repeat("\x00", 1000) + "\n",
+		"no end of line":    strings.Repeat("x", wire.MaxRequest+1),
+		"deep nesting":      strings.Repeat("[", wire.MaxRequest-1) + "\n",
+		"an unknown do":     hello + `{"do":"open"}` + "\n",
+		"an unknown field":  hello + `{"do":"pulse","for":9}` + "\n",
+		"a negative time":   hello + `{"do":"pulse","for_ms":-9223372036854775808}` + "\n",
+		"hello twice":       hello + hello,
+		"a torn line":       hello + `{"do":"pu`,
+		"a forged ack":      `{"do":"hello","version":1,"role":"collector"}` + "\n" + `{"do":"ack","journal":"x","seq":9}` + "\n",
+		"no line to move":   `{"do":"hello","version":1,"role":"operator"}` + "\n" + `{"do":"sim","line":"relay","level":"on"}` + "\n",
+		"no level to move":  `{"do":"hello","version":1,"role":"operator"}` + "\n" + `{"do":"sim","line":"rex","level":"maybe"}` + "\n",
+		"a request to ring": hello + `{"do":"pulse","why":"\u0007"}` + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("unix", r.socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = conn.Write([]byte(text)) // it may be cut off half-way
+			_ = conn.(*net.UnixConn).CloseWrite()
+			lines, last := wire.NewReader(conn, wire.MaxReply), ""
+			for {
+				line, err := lines.Line()
+				if err != nil {
+					if errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Error("the connection was left open")
+					}
+					break
+				}
+				last = string(line)
+			}
+			if strings.Contains(last, `"for_ms"`) || strings.Contains(last, `"status"`) {
+				t.Errorf("answered %s", last)
+			}
+		})
+	}
+	if edges := r.edges(t, "relay"); len(edges) != 0 {
+		t.Errorf("the relay moved: %+v", edges)
+	}
+	if _, err := r.dial(t, wire.Operator).Status(t.Context()); err != nil {
+		t.Errorf("doord does not answer any more: %v", err)
+	}
+}
+
+func TestACrowdOfClientsDoesNotStopTheDoor(t *testing.T) {
+	r := start(t, `unlock = "50ms"`)
+	op := r.dial(t, wire.Operator)
+	for range 200 {
+		conn, err := net.Dial("unix", r.socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	if err := op.Sim(t.Context(), door.LineRex, wire.Toggle); err != nil {
+		t.Fatal(err)
+	}
+	r.relay(t, 2)
+}
+
+// A book is a store of door events that keeps cursor and events together.
+type book struct {
+	mu     sync.Mutex
+	at     client.Cursor
+	events []door.Event
+	then   func() // called once after the next commit
+}
+
+func (b *book) collector(socket string) *client.Collector {
+	return &client.Collector{
+		Socket: socket, Log: quiet,
+		After: func(context.Context) (client.Cursor, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.at, nil
+		},
+		Commit: func(_ context.Context, at client.Cursor, events []door.Event) error {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.at, b.events = at, append(b.events, events...)
+			if b.then != nil {
+				b.then()
+				b.then = nil
+			}
+			return nil
+		},
+	}
+}
+
+func (b *book) rex() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.events {
+		if e.Kind == door.Rex {
+			n++
+		}
+	}
+	return n
+}
+
+func TestEventsAreCollectedOnceInOrder(t *testing.T) {
+	r := start(t, `unlock = "20ms"`)
+	press := func(n int) {
+		op := r.dial(t, wire.Operator)
+		defer op.Close()
+		for range n {
+			if err := op.Sim(t.Context(), door.LineRex, wire.Toggle); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var b book
+	collect := func(want int) {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- b.collector(r.socket).Run(ctx) }()
+		until(t, fmt.Sprintf("%d presses are collected", want), func() bool { return b.rex() >= want })
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+
+	press(2)
+	r.relay(t, 4)
+	settled(t, r) // nobody collects: the journal alone knows
+	r.end(t, syscall.SIGKILL)
+	r.run(t)
+	collect(2)
+
+	// The collector dies between its commit and the acknowledgement.
+	ctx, die := context.WithCancel(t.Context())
+	b.then = die
+	press(1)
+	r.relay(t, 6)
+	if err := b.collector(r.socket).Run(ctx); err != nil {
+		t.Error(err)
+	}
+	press(1)
+	collect(4)
+
+	var last uint64
+	for _, e := range b.events {
+		if e.Seq != last+1 {
+			t.Errorf("event %d follows %d", e.Seq, last)
+		}
+		last = e.Seq
+	}
+	if b.rex() != 4 {
+		t.Errorf("%d presses collected of 4", b.rex())
+	}
+	kinds := func(e door.Event) string { return e.Kind }
+	for i, want := range []string{door.Rex, door.Unlocked, door.Locked, door.Rex, door.Unlocked, door.Locked} {
+		if got := kinds(b.events[i]); got != want {
+			t.Errorf("event %d is %s, want %s", i+1, got, want)
+		}
+	}
+}
+
+// settled waits until the journal's file holds what the status counts.
+func settled(t *testing.T, r *rig) {
+	t.Helper()
+	op := r.dial(t, wire.Operator)
+	defer op.Close()
+	until(t, "the journal is written", func() bool {
+		s, err := op.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(r.home, "door.journal"))
+		return err == nil && s.Waiting > 0 && strings.Count(string(text), `"event":`) == s.Waiting
+	})
+}
+
+func TestALinkComesBack(t *testing.T) {
+	r := start(t, `unlock = "50ms"`)
+	link := client.NewLink(r.socket, quiet)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- link.Run(ctx) }()
+	<-link.Ready()
+	if _, err := link.Unlock(t.Context(), 0, "one"); err != nil {
+		t.Fatal(err)
+	}
+	r.relay(t, 2)
+	r.end(t, syscall.SIGKILL)
+	until(t, "the link notices", func() bool { return link.Err() != nil })
+	if _, err := link.Unlock(t.Context(), 0, "two"); !errors.Is(err, client.ErrUnavailable) {
+		t.Errorf("got %v without doord", err)
+	}
+	r.run(t)
+	until(t, "the link is back", func() bool { return link.Err() == nil })
+	if _, err := link.Unlock(t.Context(), 0, "three"); err != nil {
+		t.Error(err)
+	}
+	if edges := r.relay(t, 4); slices.ContainsFunc(edges, func(e edge) bool { return e.Why == "two" }) {
+		t.Errorf("a grant that failed opened the door later: %+v", edges)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheServiceManagerIsTold(t *testing.T) {
+	r := newRig(t)
+	path := filepath.Join(r.home, "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	r.run(t, "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=300000")
+	next := func() string {
+		buf := make([]byte, 100)
+		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := conn.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(buf[:n])
+	}
+	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
+		if got := next(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	r.end(t, syscall.SIGTERM)
+	for {
+		switch got := next(); got {
+		case "WATCHDOG=1":
+			continue
+		case "STOPPING=1":
+		default:
+			t.Errorf("got %q, want STOPPING=1", got)
+		}
+		break
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	good, bad := newRig(t), newRig(t, "sokcet = 1")
+	tests := []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"a valid configuration", []string{"--home", good.home, "--check"}, 0, "valid"},
+		{"a key that is not known", []string{"--home", bad.home, "--check"}, 2, "facegate.toml: line 4, column 1: door.sokcet: unknown key"},
+		{"it does not serve either", []string{"--home", bad.home}, 2, "unknown key"},
+		{"a file that is not there", []string{"--home", good.home, "--config", "/nonexistent.toml"}, 2, "no such file"},
+		{"an argument", []string{"serve"}, 2, `unexpected argument "serve"`},
+		{"a flag that is not known", []string{"--door"}, 2, "not defined"},
+		{"help", []string{"--help"}, 0, "-release"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cmd := exec.Command(program, tt.args...)
+			out, _ := cmd.CombinedOutput()
+			if code := cmd.ProcessState.ExitCode(); code != tt.code || !strings.Contains(string(out), tt.says) {
+				t.Errorf("exit status %d, want %d; it says %q, want %q in it", code, tt.code, out, tt.says)
+			}
+		})
+	}
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"facegate/door/client"
+	"facegate/door/wire"
+)
+
+// patience bounds every wait in these tests. It says nothing about speed: it is how long a
+// test may hang before it fails.
+const patience = 30 * time.Second
+
+// program is the doord that TestMain has built, without cgo as it is shipped.
+var program string
+
+// asHelper makes this test binary a controller that unlocks the door at this socket and
+// then does nothing, so that tests can kill and stop it.
+const asHelper = "DOORD_TEST_HELPER_SOCKET"
+
+func TestMain(m *testing.M) {
+	if socket := os.Getenv(asHelper); socket != "" {
+		os.Exit(helper(socket))
+	}
+	dir, err := os.MkdirTemp("", "doord")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	program = filepath.Join(dir, "doord")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build doord: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func helper(socket string) int {
+	link := client.NewLink(socket, slog.New(slog.DiscardHandler))
+	ctx := context.Background()
+	go func() { _ = link.Run(ctx) }()
+	<-link.Ready()
+	d, err := link.Unlock(ctx, time.Minute, "helper")
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println("unlocked for", d)
+	select {}
+}
+
+// A rig is a running doord with a simulated door.
+type rig struct {
+	home, socket string
+	cmd          *exec.Cmd
+	ended        chan error
+	stderr       *strings.Builder // read it after ended
+}
+
+// start runs doord on a fresh home directory; keys are lines of [door].
+func start(t *testing.T, keys ...string) *rig {
+	t.Helper()
+	r := newRig(t, keys...)
+	r.run(t)
+	return r
+}
+
+func newRig(t *testing.T, keys ...string) *rig {
+	t.Helper()
+	home, err := os.MkdirTemp("", "door") // shorter than t.TempDir: a socket's path is bounded
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	text := "[door]\ndriver = \"sim\"\nsim_log = \"log\"\n" + strings.Join(keys, "\n") + "\n"
+	if err := os.WriteFile(filepath.Join(home, "facegate.toml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &rig{home: home, socket: filepath.Join(home, "doord.sock")}
+}
+
+// run starts doord and waits until it answers.
+func (r *rig) run(t *testing.T, env ...string) {
+	t.Helper()
+	r.cmd = exec.Command(program, "--home", r.home)
+	r.cmd.Env = append(os.Environ(), env...)
+	r.stderr = &strings.Builder{}
+	r.cmd.Stderr = r.stderr
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.cmd.Wait() }()
+	r.ended = ended
+	t.Cleanup(func() { r.end(t, syscall.SIGKILL) })
+	until(t, "doord answers", func() bool {
+		conn, err := client.Dial(t.Context(), r.socket, wire.Operator)
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	})
+}
+
+// end sends a signal and waits for the end; it returns the exit status, -1 for a signal.
+func (r *rig) end(t *testing.T, signal syscall.Signal) int {
+	t.Helper()
+	if r.ended == nil {
+		return 0
+	}
+	if err := r.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Error(err)
+	}
+	select {
+	case <-r.ended:
+	case <-time.After(patience):
+		t.Fatalf("doord goes on after %v", signal)
+	}
+	r.ended = nil
+	return r.cmd.ProcessState.ExitCode()
+}
+
+// dial connects in a role until the test ends.
+func (r *rig) dial(t *testing.T, role string) *client.Conn {
+	t.Helper()
+	conn, err := client.Dial(t.Context(), r.socket, role)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// help starts a process that has unlocked the door for a minute.
+func (r *rig) help(t *testing.T) *os.Process {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), asHelper+"="+r.socket)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "unlocked") {
+		t.Fatalf("helper says %q, %v", line, err)
+	}
+	return cmd.Process
+}
+
+// An edge is a line of the simulated door's log.
+type edge struct {
+	T    int64  `json:"t_ns"`
+	Line string `json:"line"`
+	On   bool   `json:"on"`
+	Why  string `json:"why"`
+}
+
+func (r *rig) edges(t *testing.T, line string) []edge {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(r.home, "log"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var out []edge
+	for l := range strings.Lines(string(text)) {
+		var e edge
+		if err := json.Unmarshal([]byte(l), &e); err != nil {
+			t.Fatalf("log line %q: %v", l, err)
+		}
+		if e.Line == line {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// relay waits until the relay has moved n times.
+func (r *rig) relay(t *testing.T, n int) []edge {
+	t.Helper()
+	var got []edge
+	until(t, fmt.Sprintf("the relay moves %d times", n), func() bool {
+		got = r.edges(t, "relay")
+		return len(got) >= n
+	})
+	return got
+}
+
+// until polls for a condition.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	every := time.NewTicker(5 * time.Millisecond)
+	defer every.Stop()
+	for !ok() {
+		select {
+		case <-every.C:
+		case <-deadline:
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
