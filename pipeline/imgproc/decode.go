@@ -78,7 +78,16 @@ func Decode(data []byte) (*Image, error) {
 	if c.name != "GIF" && (b.Dx() != cfg.Width || b.Dy() != cfg.Height) {
 		return nil, fmt.Errorf("%w: the %s is not of the size it claims; send another", ErrPicture, c.name)
 	}
-	return toImage(m, c.matrix).turn(c.orientation(data)), nil
+	img := toImage(m, c.matrix)
+	if b.Dx() != cfg.Width || b.Dy() != cfg.Height { // a GIF's frame is a part of its screen
+		part := img
+		img = New(cfg.Width, cfg.Height)
+		in := img.Sub(b.Min.X, b.Min.Y, b.Max.X, b.Max.Y)
+		for y := range in.H {
+			copy(in.row(y), part.row(y))
+		}
+	}
+	return img.turn(c.orientation(data)), nil
 }
 
 func damaged(name string, err error) error {
