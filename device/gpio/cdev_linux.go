@@ -41,7 +41,7 @@ type requester func(request) (held, error)
 
 // requestLine asks the kernel.
 func requestLine(r request) (held, error) {
-	chip, err := chipPath(r.line.Chip)
+	chip, offset, err := resolve(r.line)
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +79,10 @@ func requestLine(r request) (held, error) {
 			}))
 		}
 	}
-	l, err := gpiocdev.RequestLine(chip, r.line.Offset, options...)
+	l, err := gpiocdev.RequestLine(chip, offset, options...)
 	if err != nil {
 		if errors.Is(err, unix.EBUSY) {
-			err = inUse(chip, r.line.Offset, err)
+			err = inUse(chip, offset, err)
 		}
 		return nil, err
 	}
@@ -112,12 +112,58 @@ func since(stamp time.Duration) time.Time {
 	return now.Add(min(0, stamp-time.Duration(ts.Nano())))
 }
 
+// resolve finds where a line is now. A name that no chip has, and a chip that is not there,
+// are errors wrapping fs.ErrNotExist.
+func resolve(l Line) (chip string, offset int, err error) {
+	if l.Chip != "" {
+		if chip, err = chipPath(l.Chip); err == nil && l.Name == "" {
+			return chip, l.Offset, nil
+		}
+	}
+	if l.Name == "" {
+		if err == nil {
+			err = errors.New("neither a chip nor a name is given")
+		}
+		return "", 0, err
+	}
+	chips := gpiocdev.Chips()
+	if chip != "" {
+		chips = append([]string{chip}, chips...)
+	}
+	for _, name := range chips {
+		c, err := gpiocdev.NewChip(name)
+		if err != nil {
+			continue // it has vanished this moment, or belongs to others
+		}
+		offset, err := c.FindLine(l.Name)
+		_ = c.Close() // it was only read
+		if err == nil {
+			return name, offset, nil
+		}
+	}
+	return "", 0, fmt.Errorf("no chip has a line named %q: %w", l.Name, fs.ErrNotExist)
+}
+
 // chipPath names a chip's own device node, which go-gpiocdev wants: it refuses a link.
 func chipPath(chip string) (string, error) {
-	if !strings.HasPrefix(chip, "/") {
-		chip = "/dev/" + chip
+	path := chip
+	if !strings.HasPrefix(path, "/") {
+		path = "/dev/" + chip
 	}
-	return filepath.EvalSymlinks(chip)
+	node, err := filepath.EvalSymlinks(path)
+	if err == nil || strings.HasPrefix(chip, "/") {
+		return node, err
+	}
+	for _, name := range gpiocdev.Chips() {
+		if c, e := gpiocdev.NewChip(name); e == nil {
+			label := c.Label
+			_ = c.Close() // it was only read
+			if label == chip {
+				return "/dev/" + name, nil
+			}
+		}
+	}
+	return "", err
 }
 
 // inUse says who holds a line, as far as the kernel tells.
@@ -126,7 +172,7 @@ func inUse(chip string, offset int, err error) error {
 	if e != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // opened for reading
+	defer c.Close() //nolint:errcheck // it was only read
 	info, e := c.LineInfo(offset)
 	if e != nil || info.Consumer == "" {
 		return err
@@ -147,37 +193,15 @@ func explain(err error) error {
 	return err
 }
 
-// Find returns the line that the configuration names: by number on the given chip, or by the
-// name that the board's description gives it, on the given chip or, with chip empty, on the
-// first one that has it. A name that no chip has gives an error wrapping [device.ErrGone].
-func Find(chip, line string) (Line, error) {
-	if n, err := strconv.Atoi(line); err == nil {
-		if n < 0 || chip == "" {
-			return Line{}, fmt.Errorf("find line %q: a number needs a chip and is not negative", line)
-		}
-		return Line{chip, n}, nil
+// ParseLine reads the configuration's way to name a line: a number, which counts on the
+// given chip, or a name. It does not look for the line.
+func ParseLine(chip, line string) (Line, error) {
+	n, err := strconv.Atoi(line)
+	switch {
+	case err != nil && line != "":
+		return Line{Chip: chip, Name: line}, nil
+	case err != nil || n < 0 || chip == "":
+		return Line{}, fmt.Errorf("line %q: want a name, or a number from 0 and its chip", line)
 	}
-	chips := gpiocdev.Chips()
-	if chip != "" {
-		path, err := chipPath(chip)
-		if err != nil {
-			return Line{}, fmt.Errorf("find line %q: %w", line, explain(err))
-		}
-		chips = []string{path}
-	}
-	for _, name := range chips {
-		c, err := gpiocdev.NewChip(name)
-		if err != nil {
-			if chip != "" {
-				return Line{}, fmt.Errorf("find line %q on %s: %w", line, chip, explain(err))
-			}
-			continue // another chip may have it, and this one may belong to others
-		}
-		offset, err := c.FindLine(line)
-		c.Close() //nolint:errcheck,gosec // opened for reading
-		if err == nil {
-			return Line{name, offset}, nil
-		}
-	}
-	return Line{}, fmt.Errorf("find line %q: no chip has a line of that name: %w", line, device.ErrGone)
+	return Line{Chip: chip, Offset: n}, nil
 }

@@ -174,27 +174,35 @@ func TestErrorsHaveMeaning(t *testing.T) {
 	expectTrace(t, k, "request out High")
 }
 
-// Find and requestLine on a machine without the chip: the error says that it is not there.
+// On a machine without the chip: the error says that it is not there.
 func TestChipAbsent(t *testing.T) {
-	chip := t.TempDir() + "/gpiochip99"
-	for _, name := range []string{"RELAY"} {
-		if _, err := Find(chip, name); !errors.Is(err, device.ErrGone) {
-			t.Errorf("Find: got %v, want ErrGone", err)
+	for _, l := range []Line{{Chip: t.TempDir() + "/gpiochip99"}, {Chip: "no-such-label"}, {Name: "NO-SUCH-LINE"}} {
+		if _, err := OpenRelay(l, RelayOptions{}); !errors.Is(err, device.ErrGone) {
+			t.Errorf("OpenRelay: got %v, want ErrGone", err)
+		}
+		if _, err := OpenInput(l, InputOptions{}); !errors.Is(err, device.ErrGone) {
+			t.Errorf("OpenInput: got %v, want ErrGone", err)
 		}
 	}
-	for _, line := range []string{"-1", "17"} {
-		if l, err := Find("", line); err == nil {
-			t.Errorf("Find(%q) without a chip: got %v", line, l)
+}
+
+func TestParseLine(t *testing.T) {
+	tests := []struct {
+		chip, line string
+		want       Line
+		ok         bool
+	}{
+		{"gpiochip0", "17", Line{Chip: "gpiochip0", Offset: 17}, true},
+		{"", "RELAY", Line{Name: "RELAY"}, true},
+		{"gpiochip0", "GPIO17", Line{Chip: "gpiochip0", Name: "GPIO17"}, true},
+		{"", "17", Line{}, false},
+		{"gpiochip0", "-1", Line{}, false},
+		{"gpiochip0", "", Line{}, false},
+	}
+	for _, tt := range tests {
+		if got, err := ParseLine(tt.chip, tt.line); got != tt.want || (err == nil) != tt.ok {
+			t.Errorf("%q %q: got %+v, %v", tt.chip, tt.line, got, err)
 		}
-	}
-	if l, err := Find("gpiochip0", "17"); err != nil || l != (Line{"gpiochip0", 17}) {
-		t.Errorf("got %v, %v", l, err)
-	}
-	if _, err := OpenRelay(Line{chip, 0}, RelayOptions{}); !errors.Is(err, device.ErrGone) {
-		t.Errorf("OpenRelay: got %v, want ErrGone", err)
-	}
-	if _, err := OpenInput(Line{chip, 0}, InputOptions{}); !errors.Is(err, device.ErrGone) {
-		t.Errorf("OpenInput: got %v, want ErrGone", err)
 	}
 }
 

@@ -137,7 +137,9 @@ func (k *kernel) told() []string {
 	return t
 }
 
-func (k *kernel) pin() *Pin { return newPin(Line{"gpiochip0", 17}, "test", Debounce, k.request) }
+func (k *kernel) pin() *Pin {
+	return newPin(Line{Chip: "gpiochip0", Offset: 17}, "test", Debounce, k.request)
+}
 
 func expectTrace(t *testing.T, k *kernel, want ...string) {
 	t.Helper()

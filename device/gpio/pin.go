@@ -31,13 +31,20 @@ import (
 	"facegate/device"
 )
 
-// A Line names one line of a chip.
+// A Line names one line of a chip: by its number there, or by the name that the board's
+// description gives it, which outlives the renumbering of chips.
 type Line struct {
-	Chip   string // "gpiochip0" or a path; a symbolic link is followed
-	Offset int
+	Chip   string // "gpiochip0", a path (a symbolic link is followed), or the chip's label
+	Offset int    // counts if Name is empty
+	Name   string // the first chip that has it is taken, if Chip is empty or has no such line
 }
 
-func (l Line) String() string { return l.Chip + ":" + strconv.Itoa(l.Offset) }
+func (l Line) String() string {
+	if l.Name != "" {
+		return l.Name
+	}
+	return l.Chip + ":" + strconv.Itoa(l.Offset)
+}
 
 // An Event is an edge as the kernel saw it.
 type Event struct {
@@ -82,13 +89,13 @@ func newPin(l Line, consumer string, debounce time.Duration, r requester) *Pin {
 	}
 }
 
-// String implements conn.Resource: the chip and the number of the line on it.
+// String implements conn.Resource: the line's name, or its chip and number.
 func (p *Pin) String() string { return p.line.String() }
 
 // Name implements pin.Pin.
 func (p *Pin) Name() string { return p.line.String() }
 
-// Number implements pin.Pin: the line's offset on its chip.
+// Number implements pin.Pin: the line's offset on its chip, as far as that was given.
 func (p *Pin) Number() int { return p.line.Offset }
 
 // Function implements pin.Pin.
