@@ -12,9 +12,9 @@
 // where a stage has not run. What cannot be told is Unknown: neither true nor false, and a
 // rule that asks for a mask or a helmet is not met by it.
 //
-// The stages cost between 20 and 70 ms each on one core, so a caller runs what its policy
-// asks for, once a decision and not once a frame. A [Cover] allocates nothing per call and
-// is not safe for concurrent use.
+// The parser is the dearest network of the pipeline, so a caller runs the stages that its
+// policy asks for, once a decision and not once a frame. A [Cover] allocates nothing per call
+// and is not safe for concurrent use.
 package cover
 
 import (

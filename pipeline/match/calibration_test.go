@@ -65,6 +65,13 @@ func TestBeyondTheMeasuredRange(t *testing.T) {
 	if !near(math.Log(got), math.Log(1e-8)) || !beyond {
 		t.Errorf("FMR %v, beyond %v; want 1e-8, true", got, beyond)
 	}
+	steep, err := CalibrationFromPoints([]Point{{1e-3, .2}, {1e-4, .3}, {1e-5, .4}, {1e-6, .45}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := steep.FMR(.55); !near(math.Log(got), math.Log(1e-7)) {
+		t.Errorf("FMR a wide step beyond the last point: %v, want 1e-7", got)
+	}
 	if got, beyond := c.FMR(.1); !(got > 1e-2 && got < 1) || !beyond {
 		t.Errorf("FMR below the first point %v, beyond %v; want within 0.01..1, true", got, beyond)
 	}
