@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -244,7 +245,7 @@ func DecodeEvent(body []byte) (Event, error) {
 	if err := dec.Decode(&in); err != nil {
 		return Event{}, fmt.Errorf("%w: read event: %v", ErrInvalid, err)
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // Token returns io.EOF itself
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return Event{}, fmt.Errorf("%w: text after an event", ErrInvalid)
 	}
 	at, err := time.Parse(time.RFC3339, in.Time)

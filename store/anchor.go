@@ -130,7 +130,7 @@ func (a *anchor) create(h head) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name()) //nolint:errcheck // a stray copy harms nothing
+	defer os.Remove(temp.Name()) // a stray copy harms nothing
 	_, err = temp.Write(bytes.Repeat(a.format(h), 2))
 	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
 		return err

@@ -72,7 +72,10 @@ func TestVerifyFindsWhatWasDone(t *testing.T) {
 		why    string
 		open   bool // the end itself is whole, so that events can be appended still
 	}{
-		{"edited", func(t *testing.T, db *sql.DB, _ string) { run(t, db, edit) }, 5, "altered", true},
+		{"edited", func(t *testing.T, db *sql.DB, _ string) { run(t, db, edit) }, 5, "does not fit its content", true},
+		{"a hash edited", func(t *testing.T, db *sql.DB, _ string) {
+			run(t, db, "UPDATE event SET hash = zeroblob(32) WHERE seq = 5")
+		}, 5, "does not fit its content", true},
 		{"edited and its hash made to fit", func(t *testing.T, db *sql.DB, _ string) {
 			run(t, db, edit)
 			relink(t, db, 5)

@@ -151,13 +151,13 @@ func (db *DB) snapshot(ctx context.Context, v int) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // an empty folder left behind harms nothing
+	defer os.RemoveAll(dir) // an empty folder left behind harms nothing
 	temp := filepath.Join(dir, "copy")
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // VACUUM INTO accepts an empty file
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // synced below
+	defer f.Close() // synced below
 	if _, err := db.writer.ExecContext(ctx, "VACUUM INTO ?", temp); err != nil {
 		return err
 	}

@@ -130,7 +130,10 @@ func touch(path string) (fresh bool, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	return info.Size() == 0 && (wal == nil || wal.Size() == 0), nil
+	if info.Size() > 0 || wal != nil && wal.Size() > 0 {
+		return false, nil
+	}
+	return true, syncDir(path)
 }
 
 // check looks for damage to the file's structure.
@@ -225,9 +228,16 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // PeopleRevision grows with every change to a person or template, by whichever process.
 // Reading it is cheap enough to do several times a second.
 func (db *DB) PeopleRevision(ctx context.Context) (uint64, error) {
-	var n uint64
-	err := db.reader.QueryRowContext(ctx, "SELECT value FROM counter WHERE name = 'people'").Scan(&n)
+	n, err := peopleRevision(ctx, db.reader)
 	return n, classify(err)
+}
+
+// PeopleRevision is the revision of the people and templates that this transaction sees.
+func (tx *Tx) PeopleRevision() (uint64, error) { return peopleRevision(tx.ctx, tx.sql) }
+
+func peopleRevision(ctx context.Context, q queryer) (n uint64, err error) {
+	err = q.QueryRowContext(ctx, "SELECT value FROM counter WHERE name = 'people'").Scan(&n)
+	return n, err
 }
 
 // revise takes the next people revision.
