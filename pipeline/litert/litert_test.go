@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -80,6 +81,21 @@ func TestLoadRefusesOtherShapesAndTypes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The library's own words reach the caller, in one line.
+func TestErrorsCarryTheLibrarysMessage(t *testing.T) {
+	rt := sharedtest.Runtime(t)
+	b := doubler(t)
+	b[152] = 1 // the operator's number of inputs
+	_, err := rt.Load(b, litert.Spec{}, litert.Options{})
+	e, ok := errors.AsType[*litert.Error](err)
+	if !ok || !errors.Is(err, litert.ErrNotModel) || !strings.Contains(e.Message, "(ADD) failed to prepare") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v, want the library's message about ADD", err)
+	}
+	if !strings.Contains(err.Error(), "kLiteRtStatusErrorRuntimeFailure") {
+		t.Errorf("got %v, want the status by name", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"unsafe"
 )
@@ -102,7 +103,8 @@ func (r *Runtime) Close() error {
 }
 
 // Load makes a model of the bytes of a .tflite file; they are copied. Inputs and outputs are
-// compared with want. A model with several signatures runs its first.
+// compared with want. A model with several signatures runs its first. It has run once, on
+// zeros, when Load returns: what can be found out is, and later runs take their usual time.
 // It returns an error wrapping ErrNotModel or ErrMismatch when the bytes are at fault.
 func (r *Runtime) Load(model []byte, want Spec, opts Options) (*Model, error) {
 	if opts.Threads == 0 {
@@ -153,7 +155,16 @@ func (r *Runtime) load(c *C.fg_model, model []byte, want Spec, opts Options) (*M
 	if s := C.fg_model_compile(c, r.env, threads, &step); s != 0 {
 		return nil, fmt.Errorf("%w: %w", ErrNotModel, libraryError(c, step, s))
 	}
-	return newModel(r, c, inputs, outputs)
+	// The library allocates at the first run, and some broken models fail only there.
+	if s := C.fg_model_run(c); s != 0 {
+		return nil, fmt.Errorf("%w: %w", ErrNotModel, libraryError(c, C.fg_run_name(), s))
+	}
+	m, err := newModel(r, c, inputs, outputs)
+	if err != nil {
+		return nil, err
+	}
+	m.zero()
+	return m, nil
 }
 
 // describe turns the library's description of tensors into ours.
@@ -192,7 +203,7 @@ func cTensors(p *C.fg_tensor, n C.size_t) []C.fg_tensor { return unsafe.Slice(p,
 func libraryError(c *C.fg_model, step *C.char, s C.int) error {
 	e := &Error{Call: C.GoString(step), Status: int(s)}
 	if text := C.fg_model_errors(c); text != nil {
-		e.Message = C.GoString(text)
+		e.Message = strings.ReplaceAll(strings.TrimSpace(C.GoString(text)), "\n", "; ")
 		C.free(unsafe.Pointer(text))
 	}
 	return e
