@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -181,5 +182,50 @@ func BenchmarkChain(b *testing.B) {
 		if _, _, err := e.Chain(Hash{}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// The check that docs/audit.md prints works on what this package writes.
+func TestCheckInTheManual(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("needs python3")
+	}
+	page, err := os.ReadFile(filepath.Join("..", "docs", "audit.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, script, _ := strings.Cut(string(page), "```python\n")
+	script, _, ok := strings.Cut(script, "```")
+	if !ok {
+		t.Fatal("no script in docs/audit.md")
+	}
+	var lines []string
+	prev := Hash{}
+	for i, score := range []float64{0, 1, 0.5, 0.0001, 0.00012, 99.9999, 1.0 / 3, 100, -0.25} {
+		for _, e := range vectors() {
+			e.Seq = uint64(len(lines) + 1)
+			e.Scores.Match, e.Policy = &score, uint64(i)*1e15
+			e, _, err := e.Chain(prev)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines, prev = append(lines, string(e.Line())), e.Hash
+		}
+	}
+	check := func(lines []string) (string, error) {
+		cmd := exec.CommandContext(t.Context(), python, "-c", script)
+		cmd.Env = append(os.Environ(), "PYTHONIOENCODING=utf-8")
+		cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
+		out, err := cmd.CombinedOutput()
+		return strings.TrimSpace(string(out)), err
+	}
+	want := fmt.Sprintf("%d events, %s", len(lines), prev)
+	if out, err := check(lines); err != nil || out != want {
+		t.Errorf("a good chain: %q, %v, want %q", out, err, want)
+	}
+	lines[6] = strings.Replace(lines[6], "spoof", "blocked", 1)
+	if out, err := check(lines); err == nil || out != "first bad event: 7" {
+		t.Errorf("an edited chain: %q, %v", out, err)
 	}
 }
