@@ -24,9 +24,10 @@ type Audit interface {
 	AppendEvent(ctx context.Context, act store.Act, e access.Event) (access.Event, error)
 }
 
-// A Door unlocks for a bounded time. It returns when the door has taken the request.
+// A Door unlocks for a bounded time. Unlock returns when the door is unlocked, with how long
+// it will be.
 type Door interface {
-	Unlock(ctx context.Context, d time.Duration, why string) error
+	Unlock(ctx context.Context, d time.Duration, why string) (time.Duration, error)
 }
 
 // Options say what a kiosk opens and how.
@@ -83,7 +84,7 @@ func (k *Kiosk) Settle(ctx context.Context, s access.Sighting) (access.Decision,
 		if e.Seq > 0 {
 			why = fmt.Sprintf("access granted, event %d", e.Seq)
 		}
-		if uerr := k.o.Door.Unlock(ctx, k.o.Unlock, why); uerr != nil {
+		if _, uerr := k.o.Door.Unlock(ctx, k.o.Unlock, why); uerr != nil {
 			err = fmt.Errorf("unlock the door: %w", uerr)
 			k.o.Log.ErrorContext(ctx, "door did not unlock", logkey.Error, uerr)
 			k.refused(ctx, e)

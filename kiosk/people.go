@@ -78,6 +78,16 @@ func (p *People) Load(ctx context.Context) error {
 	return nil
 }
 
+// String is the task's name.
+func (p *People) String() string { return "people" }
+
+// Ready is closed: Load has been called before the first Run.
+func (p *People) Ready() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
+
 // Run loads what changes until ctx ends. A store that cannot be read for a moment is tried
 // again; the last good state holds meanwhile.
 func (p *People) Run(ctx context.Context) error {

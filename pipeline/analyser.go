@@ -81,6 +81,9 @@ func (an *Analyser) Close() error {
 // Analyser makes.
 func (an *Analyser) Model() string { return an.embedder.Model() }
 
+// Embedder is the embedder's id in the manifest.
+func (an *Analyser) Embedder() string { return an.embedder.ID() }
+
 // Dim is the length of its embeddings.
 func (an *Analyser) Dim() int { return an.embedder.Dim() }
 

@@ -110,14 +110,16 @@ func (p *Pipeline) begin(at time.Time) {
 
 // present is a frame with a face.
 func (p *Pipeline) present(at time.Time) (s access.Sighting, settled bool, err error) {
-	if p.active && p.t.settled && !p.t.known && at.Sub(p.t.settledAt) >= retryAfter {
-		p.active = false
-	}
-	if !p.active {
+	switch {
+	case p.active && at.Sub(p.t.last) >= goneAfter:
+		// No frame came in between, or none could be read: this is another visit.
+		s, settled = p.leave()
+		p.begin(at)
+	case !p.active, p.t.settled && !p.t.known && at.Sub(p.t.settledAt) >= retryAfter:
 		p.begin(at)
 	}
 	a := &p.an.a
-	if a.Quality == face.OK && !p.t.settled {
+	if a.Quality == face.OK && !p.t.settled && !settled {
 		if err := p.an.open(); err != nil {
 			return access.Sighting{}, false, err
 		}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"facegate/access"
+	"facegate/store"
+)
+
+func events(ctx context.Context, e *env, args []string) error {
+	fs := e.flags("events")
+	follow := fs.Bool("follow", false, "go on with new events")
+	since := fs.Uint64("since", 0, "events after this sequence number")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	db, err := e.store(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // only read
+	switch {
+	case len(rest) == 1 && rest[0] == "verify":
+		return verifyEvents(ctx, e, db)
+	case len(rest) > 0:
+		return usagef("events knows no %q", rest[0])
+	case *follow:
+		for ev, err := range db.Follow(ctx, *since, 250*time.Millisecond) {
+			if err != nil {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return err
+			}
+			if err := e.printEvent(ev); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for {
+		page, err := db.Events(ctx, *since, 1000)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			return nil
+		}
+		for _, ev := range page {
+			if err := e.printEvent(ev); err != nil {
+				return err
+			}
+		}
+		*since = page[len(page)-1].Seq
+	}
+}
+
+func (e *env) printEvent(ev access.Event) error {
+	return e.print(ev, func(w io.Writer) {
+		var more []string
+		for _, s := range []struct {
+			name string
+			v    *float64
+		}{{"match", ev.Scores.Match}, {"margin", ev.Scores.Margin}, {"liveness", ev.Scores.Liveness}, {"mask", ev.Scores.Mask}} {
+			if s.v != nil {
+				more = append(more, fmt.Sprintf("%s %.2f", s.name, *s.v))
+			}
+		}
+		fmt.Fprintf(w, "%6d  %s  %-16s %-14s %-20s %-6s %s\n", ev.Seq, ev.Time.Local().Format("2006-01-02 15:04:05.000"), ev.Kind,
+			ev.Person, ev.Reason, ev.Door, strings.Join(more, ", "))
+	})
+}
+
+// verifyEvents walks the chain. A chain that does not hold is the answer no.
+func verifyEvents(ctx context.Context, e *env, db *store.DB) error {
+	v, err := db.VerifyEvents(ctx)
+	if bad, ok := errors.AsType[*store.ChainError](err); ok {
+		err := e.print(map[string]any{"ok": false, "seq": bad.Seq, "why": bad.Error()}, func(w io.Writer) {
+			fmt.Fprintf(w, "the audit trail is broken at event %d: %v\n", bad.Seq, bad)
+		})
+		return errors.Join(errNo, err)
+	}
+	if err != nil {
+		return err
+	}
+	return e.print(map[string]any{"ok": true, "events": v.Events, "head": v.Head.String()}, func(w io.Writer) {
+		fmt.Fprintf(w, "%d events, every link holds, head %s\n", v.Events, v.Head)
+	})
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+
+	"facegate/internal/config"
+	"facegate/kiosk"
+	"facegate/models"
+	"facegate/models/load"
+	"facegate/pipeline"
+	"facegate/pipeline/imgproc"
+	"facegate/pipeline/litert"
+	"facegate/store"
+)
+
+// config is the instance's configuration: its facegate.toml, or the defaults.
+func (e *env) config() (*config.Config, error) {
+	home, err := config.Home(e.home)
+	if err != nil {
+		return nil, err
+	}
+	return config.Open("", home)
+}
+
+// An engine is the runtime with the installed models.
+type engine struct {
+	rt   *litert.Runtime
+	load litert.Loader
+}
+
+// engine opens the runtime and the models under the home directory, every file verified.
+func (e *env) engine() (*engine, error) {
+	c, err := e.config()
+	if err != nil {
+		return nil, err
+	}
+	set, err := models.Open(c.Home)
+	if err != nil {
+		return nil, err
+	}
+	lib, err := set.Runtime(runtime.GOARCH)
+	if err != nil {
+		return nil, err
+	}
+	rt, err := litert.Open(lib)
+	if err != nil {
+		return nil, err
+	}
+	return &engine{rt: rt, load: load.Loader(set, rt, 1)}, nil
+}
+
+func (g *engine) Close() error { return g.rt.Close() }
+
+// analyser opens the whole pipeline for single pictures; close ends it and the engine.
+func (e *env) analyser() (an *pipeline.Analyser, closeAll func() error, err error) {
+	g, err := e.engine()
+	if err != nil {
+		return nil, nil, err
+	}
+	an, err = pipeline.Open(g.load, "")
+	if err != nil {
+		return nil, nil, errors.Join(err, g.Close())
+	}
+	return an, func() error { return errors.Join(an.Close(), g.Close()) }, nil
+}
+
+// identifier is an empty gallery for the Analyser's templates, with the shipped calibration.
+func identifier(an *pipeline.Analyser) (*pipeline.Identifier, error) {
+	return kiosk.NewIdentifier(models.Manifest(), an)
+}
+
+// store opens the instance's store beside a daemon that may be running.
+func (e *env) store(ctx context.Context) (*store.DB, error) {
+	c, err := e.config()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Home, 0o755); err != nil {
+		return nil, fmt.Errorf("make home directory: %w", err)
+	}
+	return store.Open(ctx, store.Options{Path: c.Store.Path, KeyFile: c.Store.KeyFile, Log: slog.New(slog.DiscardHandler)})
+}
+
+// maxPicture bounds the file of one picture.
+const maxPicture = 64 << 20
+
+// picture reads and decodes one picture file. The error wraps imgproc.ErrPicture where the
+// file is there and is no usable picture.
+func picture(path string) (*imgproc.Image, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w: not a file", path, imgproc.ErrPicture)
+	} else if st.Size() > maxPicture {
+		return nil, fmt.Errorf("%s: %w: larger than %d MiB", path, imgproc.ErrPicture, maxPicture>>20)
+	}
+	img, err := imgproc.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return img, nil
+}
+
+// isPictureError reports whether a file is there and is no usable picture.
+func isPictureError(err error) bool { return errors.Is(err, imgproc.ErrPicture) }

@@ -1,0 +1,60 @@
+package kiosk
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+
+	"facegate/access"
+	"facegate/door"
+	"facegate/door/client"
+	"facegate/store"
+)
+
+// NewDoorEvents returns the task that brings the door's journal into the audit trail, what
+// happened while this daemon was away included, each event once and in order.
+func NewDoorEvents(db *store.DB, socket string, log *slog.Logger) *client.Collector {
+	return &client.Collector{
+		Socket: socket, Log: log,
+		After: func(ctx context.Context) (client.Cursor, error) {
+			journal, seq, err := db.DoorCursor(ctx)
+			return client.Cursor{Journal: journal, Seq: seq}, err
+		},
+		Commit: func(ctx context.Context, at client.Cursor, events []door.Event) error {
+			return db.Update(ctx, Now(access.SourceSystem), func(tx *store.Tx) error {
+				for _, e := range events {
+					if _, err := tx.Append(doorEvent(e)); err != nil {
+						return err
+					}
+				}
+				return tx.SetDoorCursor(at.Journal, at.Seq)
+			})
+		},
+	}
+}
+
+// doorEvent is a door's event as the audit trail tells it.
+func doorEvent(e door.Event) access.Event {
+	out := access.Event{
+		Time: e.Time, Kind: access.Kind(e.Kind), Door: access.MainDoor, Source: access.SourceSystem,
+		Data: map[string]string{"journal": strconv.FormatUint(e.Seq, 10)},
+	}
+	switch e.Who {
+	case door.WhoRex:
+		out.Source = access.SourceREX
+	case door.WhoController:
+		out.Source = access.SourceCamera
+	case door.WhoOperator:
+		out.Source = access.SourceAdmin("door")
+	}
+	if e.Why != "" {
+		out.Data["why"] = e.Why
+	}
+	if out.Kind == access.KindDoorFire || out.Kind == access.KindTamper {
+		out.Data["on"] = strconv.FormatBool(e.On)
+	}
+	if e.Count > 0 {
+		out.Data["count"] = strconv.FormatUint(e.Count, 10)
+	}
+	return out
+}

@@ -1,0 +1,112 @@
+package kiosk
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"facegate/access"
+	"facegate/device"
+	"facegate/internal/logkey"
+	"facegate/internal/task"
+	"facegate/pipeline"
+)
+
+// ErrIdle ends a [Lens] whose recording has been played and decided to its end.
+var ErrIdle = errors.New("the recording has ended and every decision is recorded")
+
+// A Lens is what stands behind the camera: it streams frames into a mailbox and takes them
+// through the pipeline to decisions. It is a task; Run is called once.
+type Lens struct {
+	Camera   device.Camera // one that opens again by itself (v4l2.Reopening), or a recording
+	Pipeline *pipeline.Pipeline
+	Kiosk    *Kiosk
+	Log      *slog.Logger
+	// UntilIdle ends Run with ErrIdle at the end of a recording; without it the end is waited
+	// out until ctx ends.
+	UntilIdle bool
+	// Beat, where set, is ticked for every frame looked at.
+	Beat *task.Beat
+
+	once  sync.Once
+	ready chan struct{}
+}
+
+// String is the task's name.
+func (l *Lens) String() string { return "camera" }
+
+// Ready is closed once a first frame has been looked at, or the camera was found missing: a
+// kiosk without its camera still serves everything else.
+func (l *Lens) Ready() <-chan struct{} {
+	l.once.Do(func() { l.ready = make(chan struct{}) })
+	return l.ready
+}
+
+// Run streams and decides until ctx ends.
+func (l *Lens) Run(ctx context.Context) error {
+	box := pipeline.NewMailbox()
+	streaming, ended := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer ended()
+		l.stream(ctx, box)
+	})
+	isReady := sync.OnceFunc(func() { l.Ready(); close(l.ready) })
+	defer isReady()
+	failing := false
+	for {
+		f, err := box.Take(streaming)
+		if err != nil {
+			break
+		}
+		s, settled, err := l.Pipeline.Frame(f)
+		at := f.At
+		f.Release()
+		isReady()
+		if l.Beat != nil {
+			l.Beat.Tick(time.Now())
+		}
+		// A failing model fails on every frame; it is reported when it begins.
+		if err != nil && !failing {
+			l.Log.ErrorContext(ctx, "frame not judged", logkey.Error, err)
+		}
+		failing = err != nil
+		if settled {
+			l.settle(ctx, s, at)
+		}
+	}
+	if s, settled := l.Pipeline.End(); settled {
+		// The last person's record is written even when the daemon is told to stop.
+		l.settle(context.WithoutCancel(ctx), s, s.At)
+	}
+	wg.Wait()
+	if l.UntilIdle && ctx.Err() == nil {
+		return ErrIdle
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (l *Lens) settle(ctx context.Context, s access.Sighting, taken time.Time) {
+	d, err := l.Kiosk.Settle(ctx, s)
+	if err != nil {
+		return // logged where it happened, with what it was about
+	}
+	l.Log.InfoContext(ctx, "decision", logkey.Decision, d.Outcome.String(), logkey.Person, d.Person, logkey.Reason, string(d.Reason), logkey.Duration, time.Since(taken))
+}
+
+// stream lets the camera deliver until ctx ends or a recording does. A camera that comes and
+// goes is its driver's business; what it gives up on is reported, and the kiosk serves
+// everything else until somebody mends it.
+func (l *Lens) stream(ctx context.Context, box *pipeline.Mailbox) {
+	err := l.Camera.Stream(ctx, box.Put)
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, device.ErrEnded):
+		l.Log.InfoContext(ctx, "recording ended")
+	default:
+		l.Log.ErrorContext(ctx, "camera given up", logkey.Error, err)
+	}
+}
