@@ -6,13 +6,12 @@ import (
 	"database/sql/driver"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/mattn/go-sqlite3"
 )
 
-// patience is how long a process waits for another one's transaction.
-const patience = 5 * time.Second
+// maxRow bounds what one row may hold in bytes, whoever wrote it. Our own are far smaller.
+const maxRow = 1 << 20
 
 // A connector opens connections with everything set that the store relies on. It stands
 // here in place of a registered driver name, which would be global.
@@ -31,8 +30,8 @@ func connect(path string, writer bool) *sql.DB {
 		"_journal_mode":    {"WAL"},
 		"_synchronous":     {"FULL"}, // a commit is on the disk, not on its way
 		"_foreign_keys":    {"on"},
-		"_secure_delete":   {"on"}, // erased means overwritten
-		"_busy_timeout":    {"5000"},
+		"_secure_delete":   {"on"},   // erased means overwritten
+		"_busy_timeout":    {"5000"}, // ms that a process waits for another one's transaction
 		"_stmt_cache_size": {"32"},
 		"mode":             {"rw"},
 		"_txlock":          {"immediate"},
@@ -44,6 +43,7 @@ func connect(path string, writer bool) *sql.DB {
 		conns = 4
 	}
 	d := &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
+		c.SetLimit(sqlite3.SQLITE_LIMIT_LENGTH, maxRow)
 		// A schema altered on the disk gets to run no functions; damaged pages are noticed.
 		_, err := c.Exec("PRAGMA trusted_schema = off; PRAGMA cell_size_check = on; PRAGMA temp_store = memory", nil)
 		return err

@@ -182,8 +182,8 @@ type Tx struct {
 func (tx *Tx) Now() time.Time { return tx.act.At }
 
 // Update runs fn in a transaction that may write. It commits where fn returns nil; then
-// everything fn did is on the disk. One Update runs at a time, in this process and all others.
-// An error of the disk comes back as an *[Error].
+// everything fn did is on the disk. One Update runs at a time, in this process and all others;
+// fn must not call another. An error of the disk comes back as an *[Error].
 func (db *DB) Update(ctx context.Context, act Act, fn func(*Tx) error) error {
 	if act.Clock == "" {
 		act.Clock = access.ClockUnsure
