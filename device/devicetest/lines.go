@@ -154,10 +154,9 @@ func (in *Input) Watch(ctx context.Context, fn func(device.Edge)) error {
 		in.mu.Unlock()
 		next += len(edges)
 		for _, e := range edges {
-			if ctx.Err() != nil {
-				return nil
+			if ctx.Err() == nil {
+				fn(e)
 			}
-			fn(e)
 		}
 		if fault != nil {
 			return fmt.Errorf("watch input: %w", fault)

@@ -184,9 +184,9 @@ func inUse(chip string, offset int, err error) error {
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("%w: %v (stop the other program, or a kernel overlay that claims the line)", device.ErrInUse, err)
+		return fmt.Errorf("%w: %w (stop the other program, or a kernel overlay that claims the line)", device.ErrInUse, err)
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO), errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %v", device.ErrGone, err)
+		return fmt.Errorf("%w: %w", device.ErrGone, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w (the user must belong to the group that owns the chip, often gpio)", err)
 	}

@@ -105,8 +105,10 @@ func TestWaitForEdge(t *testing.T) {
 		}
 		k.drive(gpio.High)
 		k.drive(gpio.Low)
-		if !p.WaitForEdge(0) || !p.WaitForEdge(0) || p.WaitForEdge(0) {
-			t.Error("two edges that came before were not two")
+		for _, want := range []bool{true, true, false} {
+			if got := p.WaitForEdge(0); got != want {
+				t.Errorf("two edges came before: got %v, want %v", got, want)
+			}
 		}
 		time.AfterFunc(time.Hour, func() { k.drive(gpio.High) })
 		if !p.WaitForEdge(-1) {

@@ -123,7 +123,7 @@ func (in *Input) Watch(ctx context.Context, fn func(device.Edge)) error {
 		cancel()
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the end of the watch, as asked for
 		case err == nil:
 			doubt, wait = false, alert
 			active := in.meaning(e.Level)

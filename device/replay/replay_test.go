@@ -281,6 +281,30 @@ func TestShiftIsExactOnARamp(t *testing.T) {
 	}
 }
 
+// To the left is to the right in a mirror, for edges too.
+func TestShiftIsSymmetric(t *testing.T) {
+	const w, h = 24, 18
+	flip := func(rgb []byte) []byte {
+		out := make([]byte, len(rgb))
+		for y := range h {
+			for x := range w {
+				copy(out[3*(y*w+x):][:3], rgb[3*((h-1-y)*w+w-1-x):])
+			}
+		}
+		return out
+	}
+	var there, back still
+	rgb := packRGB(drawn(w, h, 1))
+	there.set(rgb, w, h)
+	back.set(flip(rgb), w, h)
+	a, b := there.shifted(0.3, 0.2), flip(back.shifted(-0.3, -0.2))
+	for i := range a {
+		if d := int(a[i]) - int(b[i]); d < -1 || d > 1 { // rounding
+			t.Fatalf("byte %d: got %d, in the mirror %d", i, a[i], b[i])
+		}
+	}
+}
+
 func TestPositionsDiffer(t *testing.T) {
 	var s still
 	s.set(packRGB(drawn(40, 30, 1)), 40, 30)
@@ -422,7 +446,7 @@ func TestStreamEnds(t *testing.T) {
 		}
 		return stop
 	})
-	if err != stop {
+	if err != stop { //nolint:errorlint // it must be handed on unwrapped
 		t.Errorf("got error %v, want the callback's", err)
 	}
 	// A picture that vanishes after Open is named.

@@ -259,10 +259,9 @@ func (in *input) Watch(ctx context.Context, fn func(device.Edge)) error {
 		in.b.mu.Unlock()
 		next += uint32(len(edges))
 		for _, e := range edges {
-			if ctx.Err() != nil {
-				return nil
+			if ctx.Err() == nil {
+				fn(e)
 			}
-			fn(e)
 		}
 		if fault != nil {
 			return fmt.Errorf("watch simulated %s: %w", in.name, fault)

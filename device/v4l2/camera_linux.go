@@ -343,11 +343,11 @@ func fits(f *device.Frame, data []byte) bool {
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("%w: %v", device.ErrInUse, err)
+		return fmt.Errorf("%w: %w", device.ErrInUse, err)
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO), errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %v", device.ErrGone, err)
+		return fmt.Errorf("%w: %w", device.ErrGone, err)
 	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EISDIR):
-		return fmt.Errorf("%w: %v", device.ErrNotCamera, err)
+		return fmt.Errorf("%w: %w", device.ErrNotCamera, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w (the user must belong to the group video)", err)
 	}

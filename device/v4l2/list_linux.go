@@ -199,7 +199,7 @@ func locate(path string, who identity) (string, identity, error) {
 		return "", who, fmt.Errorf("%w: no camera is connected", device.ErrGone)
 	case path != "" && !errors.Is(first, device.ErrGone):
 		// The path leads to something that is not our camera, and ours is nowhere.
-		return "", who, fmt.Errorf("%w: %v", device.ErrGone, first)
+		return "", who, fmt.Errorf("%w: %v", device.ErrGone, first) //nolint:errorlint // first's condition is of that other thing
 	}
 	return "", who, first
 }

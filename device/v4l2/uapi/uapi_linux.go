@@ -94,7 +94,7 @@ const (
 	read  = 2 << 30
 	write = 1 << 30
 
-	querycap  = read | unsafe.Sizeof(capability{})<<16 | 'V'<<8 | 0
+	querycap  = read | unsafe.Sizeof(capability{})<<16 | 'V'<<8
 	gFmt      = read | write | unsafe.Sizeof(format{})<<16 | 'V'<<8 | 4
 	reqbufs   = read | write | unsafe.Sizeof(requestBuffers{})<<16 | 'V'<<8 | 8
 	querybuf  = read | write | unsafe.Sizeof(buffer{})<<16 | 'V'<<8 | 9
