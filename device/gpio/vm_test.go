@@ -322,6 +322,17 @@ func TestVMWaysToNameALine(t *testing.T) {
 	}
 }
 
+func TestVMNoSuchLine(t *testing.T) {
+	for _, l := range []Line{{Chip: "no-such-label"}, {Name: "NO-SUCH-LINE"}, {Chip: "kiosk-io", Name: "NO-SUCH-LINE"}} {
+		if _, err := OpenRelay(l, RelayOptions{}); !errors.Is(err, device.ErrGone) {
+			t.Errorf("%+v: got %v, want ErrGone", l, err)
+		}
+	}
+	if _, err := OpenRelay(Line{Chip: "kiosk-io", Offset: 99}, RelayOptions{}); err == nil {
+		t.Error("line 99 of a chip with 8 was opened")
+	}
+}
+
 // The chip vanishes while lines are held, and comes back.
 func TestVMChipGone(t *testing.T) {
 	relayLine, doorLine := named("RELAY"), named("DOOR")
