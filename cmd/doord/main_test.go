@@ -60,7 +60,7 @@ func TestAGrantIsOnePulse(t *testing.T) {
 func TestTheExitButtonNeedsNobody(t *testing.T) {
 	r := start(t, `unlock = "50ms"`)
 	op := r.dial(t, wire.Operator)
-	var best time.Duration = time.Hour
+	best := time.Hour
 	for i := range 5 {
 		if err := op.Sim(t.Context(), door.LineRex, wire.Toggle); err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	periph "periph.io/x/conn/v3/gpio"
 
@@ -26,8 +27,8 @@ type wiring struct {
 // last.
 func (w *wiring) close() error {
 	var errs []error
-	for i := len(w.closers) - 1; i >= 0; i-- {
-		errs = append(errs, w.closers[i]())
+	for _, c := range slices.Backward(w.closers) {
+		errs = append(errs, c())
 	}
 	return errors.Join(errs...)
 }

@@ -74,7 +74,7 @@ func (l *Link) Run(ctx context.Context) error {
 		}
 		l.drop(err)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // a cancellation is no error
 		}
 		if last != err.Error() {
 			last = err.Error()
@@ -204,7 +204,7 @@ func (c *Collector) Run(ctx context.Context) error {
 	for {
 		err := c.collect(ctx, pause.reset)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // a cancellation is no error
 		}
 		if own, ok := errors.AsType[errStore](err); ok {
 			return own.error

@@ -76,7 +76,7 @@ type Journal struct {
 // while it was written, is dropped: nobody was told of its event. Damage elsewhere, a file
 // that cannot be read or is no journal, is set aside under a name ending in .damaged; what
 // was whole is kept, and an event says that some was not. A disk that refuses to be written
-// is no error: the door matters more than its record ([Journal.Fault]).
+// is no error: the door matters more than its record ([Journal.State]).
 func Open(path string, log *slog.Logger) *Journal {
 	j := &Journal{
 		path: path, log: log, max: Max, next: 1,
@@ -229,11 +229,11 @@ func (j *Journal) forget(seq uint64) {
 	j.waiting = j.waiting[n:]
 }
 
-// Fault is why the disk refuses, or nil. Waiting is how many events nobody has collected.
-func (j *Journal) Fault() (fault error, waiting int) { //nolint:revive // the error is data here
+// State returns how many events nobody has collected, and why the disk refuses, or nil.
+func (j *Journal) State() (waiting int, fault error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.fault, len(j.waiting)
+	return len(j.waiting), j.fault
 }
 
 func (j *Journal) wake() {

@@ -218,7 +218,7 @@ func TestAFullJournalCountsWhatItDrops(t *testing.T) {
 func TestADiskThatRefusesLosesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "absent")
 	j := Open(filepath.Join(dir, "door.journal"), quiet)
-	if fault, _ := j.Fault(); fault == nil {
+	if _, fault := j.State(); fault == nil {
 		t.Fatal("no fault without a directory")
 	}
 	stop := run(t, j)
@@ -228,7 +228,7 @@ func TestADiskThatRefusesLosesNothing(t *testing.T) {
 	}
 	collect(t, j, 0, 3)
 	stop()
-	if fault, waiting := j.Fault(); fault != nil || waiting != 3 {
+	if waiting, fault := j.State(); fault != nil || waiting != 3 {
 		t.Errorf("got fault %v, %d waiting", fault, waiting)
 	}
 }

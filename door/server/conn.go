@@ -151,20 +151,17 @@ func (s *Server) hello(req wire.Request) wire.Reply {
 
 // answer does one request of a client that has said hello.
 func (s *Server) answer(ctx context.Context, role string, req wire.Request) wire.Reply {
-	var asker string
 	switch req.Do {
 	case wire.Beat:
 		return wire.Reply{}
 	case wire.Status:
 		return s.status(ctx)
 	case wire.Pulse:
-		if role == wire.Controller {
-			asker = door.WhoController
-		} else if role == wire.Operator {
-			asker = door.WhoOperator
-		}
-		if asker != "" {
-			return s.pulse(ctx, asker, req)
+		switch role {
+		case wire.Controller:
+			return s.pulse(ctx, door.WhoController, req)
+		case wire.Operator:
+			return s.pulse(ctx, door.WhoOperator, req)
 		}
 	case wire.Hold, wire.Lock, wire.Release:
 		if role == wire.Operator {
@@ -189,7 +186,7 @@ func (s *Server) status(ctx context.Context) wire.Reply {
 	if !s.do(ctx, func(c *door.Controller) { state.Status = c.Status() }) {
 		return ending()
 	}
-	fault, waiting := s.Journal.Fault()
+	waiting, fault := s.Journal.State()
 	state.Waiting = waiting
 	if fault != nil {
 		state.Journal = wire.Text(fault.Error())

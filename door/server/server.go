@@ -88,7 +88,7 @@ func New(o Options) *Server {
 	}
 }
 
-// Ready is closed once the relay has been set and the socket is served.
+// Ready is closed once the relay has been set and every input read.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 func (s *Server) String() string { return "door" }
@@ -140,6 +140,13 @@ func (s *Server) control(ctx context.Context) (err error) {
 		}
 	}()
 	s.obey(c)
+	// What is seen later is a change. A line that fails here is told of by watch.
+	for line, in := range s.Inputs {
+		if active, err := in.Active(); err == nil {
+			c.Input(line, active, time.Now())
+			s.obey(c)
+		}
+	}
 	close(s.ready)
 
 	timer := time.NewTimer(tick)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,25 +153,32 @@ func TestAnInputThatFailsIsSaidAndWorksAgain(t *testing.T) {
 	until(t, func() bool { return len(r.relay.Edges()) == 2 })
 }
 
-// deaf is an input whose edges nobody is told of, or with a time stamp that lies.
-type deaf struct {
-	*devicetest.Input
-	lie func(time.Time) time.Time
+// deaf is an input whose edges nobody is told of.
+type deaf struct{ *devicetest.Input }
+
+func (deaf) Watch(ctx context.Context, _ func(device.Edge)) error {
+	<-ctx.Done()
+	return nil
 }
 
-func (d deaf) Watch(ctx context.Context, fn func(device.Edge)) error {
-	if d.lie == nil {
-		<-ctx.Done()
-		return nil
-	}
-	return d.Input.Watch(ctx, func(e device.Edge) {
-		e.At = d.lie(e.At)
-		fn(e)
-	})
+// A liar is an input that is pressed once it is watched, and says that this was or will be
+// at another time.
+type liar struct {
+	by      time.Duration
+	pressed atomic.Bool
+}
+
+func (l *liar) Active() (bool, error) { return l.pressed.Load(), nil }
+
+func (l *liar) Watch(ctx context.Context, fn func(device.Edge)) error {
+	l.pressed.Store(true)
+	fn(device.Edge{Active: true, At: time.Now().Add(l.by), Seq: 1})
+	<-ctx.Done()
+	return nil
 }
 
 func TestALostEdgeStillOpens(t *testing.T) {
-	in := deaf{Input: devicetest.NewInput()}
+	in := deaf{devicetest.NewInput()}
 	r := start(t, short, map[string]device.Input{door.LineRex: in})
 	in.Drive(true)
 	until(t, func() bool { return len(r.relay.Edges()) == 2 })
@@ -179,9 +187,7 @@ func TestALostEdgeStillOpens(t *testing.T) {
 func TestATimeStampThatLiesCannotStretchAPulse(t *testing.T) {
 	for name, by := range map[string]time.Duration{"an hour ahead": time.Hour, "an hour behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			in := deaf{devicetest.NewInput(), func(at time.Time) time.Time { return at.Add(by) }}
-			r := start(t, short, map[string]device.Input{door.LineRex: in})
-			in.Drive(true)
+			r := start(t, short, map[string]device.Input{door.LineRex: &liar{by: by}})
 			until(t, func() bool { return len(r.relay.Edges()) == 2 })
 			if _, err := r.dial(t, wire.Operator).Unlock(t.Context(), 0, "after"); err != nil {
 				t.Fatal(err)

@@ -27,11 +27,9 @@ func TestExampleEqualsTheDefaults(t *testing.T) {
 	if err := toml.Unmarshal(Example(), &written); err != nil {
 		t.Fatal(err)
 	}
-	sections := reflect.TypeFor[file]()
-	for i := range sections.NumField() {
-		section := sections.Field(i)
-		for j := range section.Type.NumField() {
-			name, key := section.Tag.Get("toml"), section.Type.Field(j).Tag.Get("toml")
+	for section := range reflect.TypeFor[file]().Fields() {
+		for field := range section.Type.Fields() {
+			name, key := section.Tag.Get("toml"), field.Tag.Get("toml")
 			if _, ok := written[name][key]; !ok {
 				t.Errorf("example.toml does not show [%s] %s", name, key)
 			}
