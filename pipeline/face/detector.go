@@ -28,6 +28,7 @@ const (
 // faces. It is not safe for concurrent use.
 type Detector struct {
 	short, full *blaze
+	part        imgproc.Picture // of a picture that is searched
 }
 
 // NewDetector loads the models of the roles "detect_short" and "detect_full".
@@ -64,6 +65,75 @@ func (d *Detector) Detect(p *imgproc.Picture) ([]Detection, error) {
 // successful short range: both stay valid until the next call of either method.
 func (d *Detector) DetectFull(p *imgproc.Picture) ([]Detection, error) { return d.full.detect(p) }
 
+// Search looks as hard as it can, for a still picture whose face may have any size. It gives
+// the faces to pick from and all that are there, for counting people. Both are valid until the
+// next call of any method. In steady state it allocates only where nothing is found at once.
+//
+// What Detect finds is picked from, and what DetectFull sees is counted: it has fewer false
+// alarms. Where there is neither, the short range looks at the picture from twice as far, for
+// faces that fill it; then the full range looks at overlapping parts of a large picture, for
+// small ones, of which only the clearer count.
+func (d *Detector) Search(p *imgproc.Picture) (found, all []Detection, err error) {
+	if all, err = d.full.detect(p); err != nil {
+		return nil, nil, err
+	}
+	if found, err = d.short.detect(p); err != nil || len(found) > 0 {
+		return found, all, err
+	}
+	if len(all) > 0 {
+		return all, all, nil
+	}
+	if found, err = d.short.detectFar(p); err != nil || len(found) > 0 {
+		return found, found, err
+	}
+	found, err = d.searchParts(p)
+	return found, found, err
+}
+
+const (
+	minPart      = 192 // pixels of a part's side: fewer would only be enlarged
+	maxParts     = 64  // parts a picture is looked at in
+	minPartScore = .6
+)
+
+// searchParts looks at squares as wide as the picture's shorter side, then at squares of half
+// that, until it sees a face.
+func (d *Detector) searchParts(p *imgproc.Picture) ([]Detection, error) {
+	img := p.RGB()
+	var found []Detection
+	for side := min(p.W, p.H); side >= minPart && len(found) == 0; side /= 2 {
+		nx, ny := parts(p.W, side), parts(p.H, side)
+		if nx*ny > maxParts {
+			break
+		}
+		for i := range nx * ny {
+			x, y := place(i%nx, nx, p.W-side), place(i/nx, ny, p.H-side)
+			part := img.Sub(x, y, x+side, y+side)
+			d.part.SetImage(&part)
+			seen, err := d.full.detect(&d.part)
+			if err != nil {
+				return nil, err
+			}
+			for j := range seen {
+				seen[j].apply(imgproc.Affine{A: 1, C: float64(x), E: 1, F: float64(y)})
+			}
+			found = Merge(found, slices.DeleteFunc(seen, func(s Detection) bool { return s.Score < minPartScore }))
+		}
+	}
+	return found, nil
+}
+
+// parts is how many squares of a side cover a length with two fifths of overlap.
+func parts(length, side int) int { return 1 + (5*(length-side)+3*side-1)/(3*side) }
+
+// place is where part i of n begins, spread evenly over room.
+func place(i, n, room int) int {
+	if n == 1 {
+		return 0
+	}
+	return i * room / (n - 1)
+}
+
 // Pick is the face to use: the largest, the middle of the picture counting (area less twice
 // the squared distance of the centres; InsightFace's rule). It is nil where there is none.
 func Pick(found []Detection, w, h int) *Detection {
@@ -92,8 +162,9 @@ type blaze struct {
 	anchors  []imgproc.Point
 
 	canvas *imgproc.Image
-	cand   []candidate // over the threshold, in the network's input, pixels
-	order  []int       // candidates by score, best first
+	middle imgproc.Image // half of the canvas
+	cand   []candidate   // over the threshold, in the network's input, pixels
+	order  []int         // candidates by score, best first
 	out    []Detection
 }
 
@@ -104,6 +175,7 @@ type candidate struct {
 
 func newBlaze(load litert.Loader, role string, side int, layers []layer) (*blaze, error) {
 	b := &blaze{side: side, canvas: imgproc.New(side, side)}
+	b.middle = b.canvas.Sub(side/4, side/4, side*3/4, side*3/4)
 	for _, l := range layers {
 		n := side / l.stride
 		for y := range n {
@@ -141,11 +213,27 @@ func outputOf(m *litert.Model, n int) int {
 }
 
 func (b *blaze) detect(p *imgproc.Picture) ([]Detection, error) {
-	b.out = b.out[:0]
 	if p.W <= 0 || p.H <= 0 {
-		return b.out, nil
+		return nil, nil
 	}
-	lb := p.Letterbox(b.canvas)
+	return b.run(p, p.Letterbox(b.canvas))
+}
+
+// detectFar shows the network the picture in the middle half of its canvas.
+func (b *blaze) detectFar(p *imgproc.Picture) ([]Detection, error) {
+	if p.W <= 0 || p.H <= 0 {
+		return nil, nil
+	}
+	b.canvas.Black()
+	lb := p.Letterbox(&b.middle)
+	lb.X += b.side / 4
+	lb.Y += b.side / 4
+	return b.run(p, lb)
+}
+
+// run finds the faces of the canvas, where the picture lies at lb.
+func (b *blaze) run(p *imgproc.Picture, lb imgproc.Letterbox) ([]Detection, error) {
+	b.out = b.out[:0]
 	imgproc.Fill(b.model.Input(0), b.canvas, imgproc.Uniform(1/127.5, -1))
 	if err := b.model.Run(); err != nil {
 		return nil, fmt.Errorf("detect faces: %w", err)

@@ -5,118 +5,71 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"facegate/internal/sharedtest"
+	"facegate/pipeline/cover"
 	"facegate/pipeline/face"
 	"facegate/pipeline/face/facetest"
 )
 
-// shortStride is how many pictures of a large set -short skips.
-const shortStride = 12
-
-// TestFacesOfEverySetAreFound holds what the published figures of the networks promise, set
-// by set.
+// TestFacesOfEverySetAreFound holds what the published figures of the networks promise for a
+// camera's frames, set by set, and that a search of a still finds more. LFW has a test of its
+// own.
 func TestFacesOfEverySetAreFound(t *testing.T) {
 	load := sharedtest.Loader(t)
 	for _, tt := range []struct {
-		set  string
-		lost int // pictures with a face that may go without
+		set          string
+		lost, hidden int // pictures with a face that Detect and Search may lose
 	}{
-		{"lfw", 0}, {"spoof_replay_attack", 0}, {"spoof_phone_selfies", 0}, {"spoof_mixed", 7}, {"mask_states", 0},
-		{"mask_wild", 2}, {"head_helmet", 0}, {"head_lfw", 0}, {"eyes_closed", 0}, {"id_docs", 4},
+		{"spoof_replay_attack", 0, 0}, {"spoof_phone_selfies", 0, 0}, {"spoof_mixed", 7, 0}, {"mask_states", 0, 0},
+		{"mask_wild", 2, 0}, {"head_helmet", 0, 0}, {"head_lfw", 0, 0}, {"eyes_closed", 0, 0}, {"id_docs", 4, 4},
 	} {
 		t.Run(tt.set, func(t *testing.T) {
-			stride := 1
-			if tt.set == "lfw" {
-				stride = shortStride
-			}
-			rows := facetest.Rows(t, tt.set, stride)
-			found := make([]bool, len(rows))
-			presence := make([]float64, len(rows))
+			rows := facetest.Rows(t, tt.set, 1)
+			var lost, hidden, covered atomic.Int64
 			facetest.Each(len(rows), func() func(int) {
 				l := facetest.NewLooker(t, load)
 				return func(i int) {
 					k := l.Look(t, rows[i])
-					found[i], presence[i] = k.Face != nil, k.Mesh.Presence
-				}
-			})
-			n, covered := 0, 0
-			for i := range rows {
-				if found[i] {
-					n++
-					if presence[i] < .5 {
-						covered++
+					if k.Face == nil {
+						lost.Add(1)
+						if l.SearchIn(t, k.Image).Face == nil {
+							hidden.Add(1)
+						}
+					} else if k.Mesh.Presence < .5 {
+						covered.Add(1)
 					}
 				}
-			}
-			t.Logf("found %d of %d, %d of them with a low mesh presence", n, len(rows), covered)
-			if n < len(rows)-tt.lost {
-				t.Errorf("found %d of %d, want %d at least", n, len(rows), len(rows)-tt.lost)
-			}
-			if tt.set == "lfw" && covered > 1 {
-				t.Errorf("mesh presence is low on %d bare faces, want 1 at most", covered)
+			})
+			t.Logf("lost %d of %d, %d when searched; %d with a low mesh presence", lost.Load(), len(rows), hidden.Load(), covered.Load())
+			if int(lost.Load()) > tt.lost || int(hidden.Load()) > tt.hidden {
+				t.Errorf("want %d and %d lost at most", tt.lost, tt.hidden)
 			}
 		})
 	}
 }
 
-// TestClosedEyesAreSeen holds the figures of the eye aspect ratio.
+// TestClosedEyesAreSeen holds the share of closed eyes that is found; the tests of good
+// pictures hold how many are called closed that are open.
 func TestClosedEyesAreSeen(t *testing.T) {
-	load := sharedtest.Loader(t)
-	closed := facetest.Rows(t, "eyes_closed", 1)
-	// Every third picture of LFW, and every live webcam frame: their eyes are open, or nearly all.
-	var press, webcam []facetest.Row
-	for i, r := range facetest.Rows(t, "lfw", 3*shortStride) {
-		if i%3 == 0 {
-			press = append(press, r)
+	results := judged(t, "eyes_closed", 1, nil)
+	shut := 0
+	for _, r := range results {
+		if r.eyes < .5 {
+			shut++
 		}
 	}
-	for _, r := range facetest.Rows(t, "spoof_replay_attack", 1) {
-		if r["label"] == "live" {
-			webcam = append(webcam, r)
-		}
-	}
-	count := func(rows []facetest.Row) (shut int) {
-		open := make([]float64, len(rows))
-		facetest.Each(len(rows), func() func(int) {
-			l := facetest.NewLooker(t, load)
-			eyes, err := face.NewEyes(load)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return func(i int) {
-				k := l.Look(t, rows[i])
-				var err error
-				if open[i], err = eyes.Open(k.Image, &k.Mesh); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-		for i, v := range open {
-			if !(v >= 0 && v <= 1) {
-				t.Errorf("%s: open %v, want 0 to 1", rows[i]["file"], v)
-			}
-			if v < .5 {
-				shut++
-			}
-		}
-		return shut
-	}
-	if got := count(closed); got < 91 {
-		t.Errorf("closed eyes: found %d of %d, want 91", got, len(closed))
-	}
-	if got := count(press); got > 52 {
-		t.Errorf("press pictures: %d of %d called closed, want 52 at most", got, len(press))
-	}
-	if got := count(webcam); got > 1 {
-		t.Errorf("webcam frames: %d of %d called closed, want 1 at most", got, len(webcam))
+	if shut < 91 {
+		t.Errorf("found %d of %d, want 91", shut, len(results))
 	}
 }
 
-// A judge judges pictures as far as this package can: without the cover stage.
+// A judge judges still pictures. It asks for a mask only where the mesh sees no bare face.
 type judge struct {
 	looker *facetest.Looker
+	cover  *cover.Cover
 	eyes   *face.Eyes
 	meter  face.Meter
 	limits face.Limits
@@ -130,96 +83,138 @@ func newJudge(t *testing.T) func() *judge {
 		if j.eyes, err = face.NewEyes(load); err != nil {
 			t.Fatal(err)
 		}
+		if j.cover, err = cover.New(load); err != nil {
+			t.Fatal(err)
+		}
 		return j
 	}
 }
 
-// judge gives the code of what was found in a picture.
-func (j *judge) judge(t *testing.T, k *facetest.Look) face.Quality {
+// judge gives the code of what was found in a picture, and how open the eyes are.
+func (j *judge) judge(t *testing.T, k *facetest.Look) (face.Quality, float64) {
+	t.Helper()
 	f := face.Finding{W: k.Image.W, H: k.Image.H, Face: k.Face, EyesOpen: math.NaN()}
 	if k.Face != nil {
 		surface := j.meter.Measure(k.Image, &k.Mesh)
 		f.Mesh, f.Surface = &k.Mesh, &surface
-		f.Faces = j.looker.Full(t, k)
+		f.Faces = k.All
 		var err error
+		if k.Mesh.Presence < j.limits.Presence {
+			var r cover.Result
+			if err := j.cover.Mask(k.Image, k.Face, &r); err != nil {
+				t.Error(err)
+			}
+			f.Coverage = face.CoverNone
+			if r.Mask >= .5 {
+				f.Coverage = face.CoverMask
+			}
+		}
 		if f.EyesOpen, err = j.eyes.Open(k.Image, &k.Mesh); err != nil {
 			t.Error(err)
 		}
 	}
-	return j.limits.Judge(&f)
+	return j.limits.Judge(&f), f.EyesOpen
 }
 
-// codes judges the rows of a set that keep wants.
-func codes(t *testing.T, set string, stride int, keep func(facetest.Row) bool) (rows []facetest.Row, got []face.Quality) {
+// A result is what a judge says of a picture.
+type result struct {
+	facetest.Row
+	code     face.Quality
+	presence float64
+	eyes     float64
+}
+
+// judged are the results of the rows of a set that keep wants, in their order.
+func judged(t *testing.T, set string, stride int, keep func(facetest.Row) bool) []result {
 	t.Helper()
+	var results []result
 	for _, r := range facetest.Rows(t, set, stride) {
 		if keep == nil || keep(r) {
-			rows = append(rows, r)
+			results = append(results, result{Row: r})
 		}
 	}
-	got = make([]face.Quality, len(rows))
 	start := newJudge(t)
-	facetest.Each(len(rows), func() func(int) {
+	facetest.Each(len(results), func() func(int) {
 		j := start()
-		return func(i int) { got[i] = j.judge(t, j.looker.Look(t, rows[i])) }
+		return func(i int) {
+			r := &results[i]
+			k := j.looker.Search(t, r.Row)
+			r.code, r.eyes = j.judge(t, k)
+			r.presence = k.Mesh.Presence
+		}
 	})
-	return rows, got
+	return results
 }
 
 // TestCaptureFailuresGetTheirCode compares the code with what people wrote on the pictures. Of
-// the 38, 28 are right. Most others are crowds in which the detectors see too few.
+// the 38, 31 are right. The others are second faces that are small or not seen, and a crowd of
+// small faces that is called several faces.
 func TestCaptureFailuresGetTheirCode(t *testing.T) {
-	rows, got := codes(t, "capture_failures", 1, nil)
 	right, table := 0, map[string]map[face.Quality]int{}
-	for i, r := range rows {
-		want := r["expected"]
+	for _, r := range judged(t, "capture_failures", 1, nil) {
+		want := r.Row["expected"]
 		if table[want] == nil {
 			table[want] = map[face.Quality]int{}
 		}
-		table[want][got[i]]++
-		if string(got[i]) == want {
+		table[want][r.code]++
+		if string(r.code) == want {
 			right++
 		} else if want == "ok" || want == "no_face" {
-			t.Errorf("%s: got %s, want %s", r["file"], got[i], want)
+			t.Errorf("%s: got %s, want %s", r.Row["file"], r.code, want)
 		}
 	}
 	for _, want := range slices.Sorted(maps.Keys(table)) {
 		t.Logf("%-20s %v", want, table[want])
 	}
-	if right < 28 {
-		t.Errorf("%d of %d codes are right, want 28", right, len(rows))
+	if right < 31 {
+		t.Errorf("%d codes are right, want 31", right)
 	}
 }
 
 // TestGoodPicturesAreNotRefused holds what the limits cost on pictures that are fit for
-// recognition. Closed eyes and bystanders in the press pictures are real and not counted.
+// recognition: nothing to the frame, light or blur, next to nothing to angle and cover, and not
+// more to closed eyes than the network's published figure (every third picture of LFW). Some
+// eyes are closed, and bystanders in the press pictures are real.
 func TestGoodPicturesAreNotRefused(t *testing.T) {
-	live := func(r facetest.Row) bool { return r["label"] == "live" }
 	for _, tt := range []struct {
-		set     string
-		keep    func(facetest.Row) bool
-		refused int
-	}{{"lfw", nil, 8}, {"spoof_replay_attack", live, 0}} {
+		set              string
+		keep             func(facetest.Row) bool
+		stride           int // pictures over which eyes are counted
+		covered, refused int
+		shut             int
+	}{
+		{"lfw", nil, 3, 1, 8, 52},
+		{"spoof_replay_attack", func(r facetest.Row) bool { return r["label"] == "live" }, 1, 0, 0, 1},
+	} {
 		t.Run(tt.set, func(t *testing.T) {
-			stride := 1
+			skip := 1
 			if tt.set == "lfw" {
-				stride = shortStride
+				skip = 3 * 12
 			}
-			rows, got := codes(t, tt.set, stride, tt.keep)
-			table, refused := map[face.Quality]int{}, 0
-			for i, q := range got {
-				table[q]++
-				switch q {
+			results := judged(t, tt.set, skip, tt.keep)
+			covered, refused, shut, table := 0, 0, 0, map[face.Quality]int{}
+			for i, r := range results {
+				table[r.code]++
+				switch r.code {
 				case face.OK, face.EyesClosed, face.SeveralFaces:
 				case face.Angle, face.Occluded:
 					refused++
 				default:
-					t.Errorf("%s: got %s", rows[i]["file"], q)
+					t.Errorf("%s: got %s", r.Row["file"], r.code)
+				}
+				if r.presence < .5 {
+					covered++
+				}
+				if !(r.eyes >= 0 && r.eyes <= 1) {
+					t.Errorf("%s: eyes open %v, want 0 to 1", r.Row["file"], r.eyes)
+				}
+				if r.eyes < .5 && i%tt.stride == 0 {
+					shut++
 				}
 			}
-			t.Logf("%v of %d", table, len(rows))
-			if refused > tt.refused {
-				t.Errorf("%d of %d refused for angle or cover, want %d at most", refused, len(rows), tt.refused)
+			t.Logf("%v of %d; %d with a low mesh presence; eyes closed in %d of %d", table, len(results), covered, shut, len(results)/tt.stride)
+			if covered > tt.covered || refused > tt.refused || shut > tt.shut {
+				t.Errorf("got %d covered, %d refused for angle or cover, %d with closed eyes; want %d, %d, %d at most", covered, refused, shut, tt.covered, tt.refused, tt.shut)
 			}
 		})
 	}
@@ -264,7 +259,7 @@ func TestNothingIsAllocatedPerFrame(t *testing.T) {
 	k := l.Look(t, facetest.Rows(t, "lfw", 1)[0])
 	frame := func() {
 		k := l.LookAt(t, k.Image)
-		f := face.Finding{W: k.Image.W, H: k.Image.H, Face: k.Face, Mesh: &k.Mesh, Faces: l.Full(t, k)}
+		f := face.Finding{W: k.Image.W, H: k.Image.H, Face: k.Face, Mesh: &k.Mesh, Faces: k.Found}
 		s := meter.Measure(k.Image, &k.Mesh)
 		f.Surface = &s
 		if f.EyesOpen, err = eyes.Open(k.Image, &k.Mesh); err != nil {

@@ -33,7 +33,7 @@ type Limits struct {
 	SecondFace float64 // a face at least this wide, as a share of the picked one, is a second person
 
 	Presence float64 // a mesh with less is not of a bare face: the face is covered,
-	Certain  float64 // or with a detection that scores less there is none, unless it wears a mask
+	Certain  float64 // or there is none, if the detection scores less and the cover stage sees no mask
 
 	MinWidth   float64 // of the detector's box, pixels
 	MinShare   float64 // of the picture's shorter side that the box spans,
@@ -110,7 +110,7 @@ func (l *Limits) Judge(f *Finding) Quality {
 	if f.W <= 0 || f.H <= 0 {
 		return ImageError
 	}
-	if f.Face == nil || !l.bare(f) && f.Face.Score < l.Certain && f.Coverage <= CoverNone {
+	if f.Face == nil || l.imagined(f) {
 		return NoFace
 	}
 	if l.several(f) {
@@ -146,6 +146,12 @@ func (l *Limits) Judge(f *Finding) Quality {
 
 // bare reports whether the mesh sees a bare face, or was not asked.
 func (l *Limits) bare(f *Finding) bool { return f.Mesh == nil || f.Mesh.Presence >= l.Presence }
+
+// imagined reports whether the detector saw a face where there is none: it is not sure, the
+// mesh sees no bare face, and the cover stage has looked and sees no mask.
+func (l *Limits) imagined(f *Finding) bool {
+	return !l.bare(f) && f.Face.Score < l.Certain && f.Coverage != CoverUnknown && f.Coverage != CoverMask
+}
 
 // several reports whether there is a second person: a face that is wide enough and is not the
 // picked one seen by the other detector.

@@ -52,7 +52,8 @@ func Rows(tb testing.TB, set string, stride int) []Row {
 type Look struct {
 	Image   *imgproc.Image
 	Picture imgproc.Picture
-	Found   []face.Detection // short range, or full range where that saw none
+	Found   []face.Detection // to pick from
+	All     []face.Detection // that are there
 	Face    *face.Detection  // the picked one; nil: there is none, and no mesh
 	Mesh    face.Mesh
 }
@@ -79,48 +80,69 @@ func NewLooker(tb testing.TB, load litert.Loader) *Looker {
 	return l
 }
 
-// Look reads the picture of a row and finds its face. The result is valid until the next
-// call; an error of the picture or the pipeline fails the test.
+// Look reads the picture of a row and finds its face as in a camera's frame. The result is
+// valid until the next call; an error of the picture or the pipeline fails the test.
 func (l *Looker) Look(tb testing.TB, r Row) *Look {
 	tb.Helper()
-	data, err := os.ReadFile(filepath.Join(l.dir, r["set"], filepath.FromSlash(r["file"])))
-	var img *imgproc.Image
-	if err == nil {
-		img, err = imgproc.Decode(data)
-	}
-	if err != nil {
-		tb.Errorf("read %s/%s: %v", r["set"], r["file"], err)
-		img = imgproc.New(1, 1)
-	}
-	return l.LookAt(tb, img)
+	return l.LookAt(tb, l.read(tb, r))
 }
 
-// LookAt finds the face of an image, which is borrowed.
+// LookAt is Look for an image, which is borrowed.
 func (l *Looker) LookAt(tb testing.TB, img *imgproc.Image) *Look {
 	tb.Helper()
-	k := &l.look
-	k.Image = img
-	k.Picture.SetImage(img)
+	k := l.show(img)
 	var err error
-	if k.Found, err = l.detector.Detect(&k.Picture); err != nil {
-		tb.Error(err)
-	}
-	if k.Face = face.Pick(k.Found, img.W, img.H); k.Face != nil {
-		if err := l.mesher.Fit(img, k.Face, &k.Mesh); err != nil {
-			tb.Error(err)
-		}
-	}
+	k.Found, err = l.detector.Detect(&k.Picture)
+	k.All = k.Found
+	l.fit(tb, err)
 	return k
 }
 
-// Full finds the faces at full range.
-func (l *Looker) Full(tb testing.TB, k *Look) []face.Detection {
+// Search is Look with the detector's Search, as for a still.
+func (l *Looker) Search(tb testing.TB, r Row) *Look {
 	tb.Helper()
-	found, err := l.detector.DetectFull(&k.Picture)
+	return l.SearchIn(tb, l.read(tb, r))
+}
+
+// SearchIn is Search for an image, which is borrowed.
+func (l *Looker) SearchIn(tb testing.TB, img *imgproc.Image) *Look {
+	tb.Helper()
+	k := l.show(img)
+	var err error
+	k.Found, k.All, err = l.detector.Search(&k.Picture)
+	l.fit(tb, err)
+	return k
+}
+
+func (l *Looker) read(tb testing.TB, r Row) *imgproc.Image {
+	tb.Helper()
+	data, err := os.ReadFile(filepath.Join(l.dir, r["set"], filepath.FromSlash(r["file"])))
+	if err == nil {
+		var img *imgproc.Image
+		if img, err = imgproc.Decode(data); err == nil {
+			return img
+		}
+	}
+	tb.Errorf("read %s/%s: %v", r["set"], r["file"], err)
+	return imgproc.New(1, 1)
+}
+
+func (l *Looker) show(img *imgproc.Image) *Look {
+	l.look.Image = img
+	l.look.Picture.SetImage(img)
+	return &l.look
+}
+
+// fit picks a face and fits the mesh, unless detection ended in err.
+func (l *Looker) fit(tb testing.TB, err error) {
+	tb.Helper()
+	k := &l.look
+	if k.Face = face.Pick(k.Found, k.Image.W, k.Image.H); k.Face != nil && err == nil {
+		err = l.mesher.Fit(k.Image, k.Face, &k.Mesh)
+	}
 	if err != nil {
 		tb.Error(err)
 	}
-	return found
 }
 
 // Each calls fn for 0 to n-1 from as many workers as there are processors. start makes a
