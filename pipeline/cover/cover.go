@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"math"
 
+	"facegate/models"
 	"facegate/pipeline/face"
 	"facegate/pipeline/imgproc"
 	"facegate/pipeline/litert"
@@ -47,7 +48,7 @@ type HeadCover string
 
 // Head covers.
 const (
-	HeadUnknown HeadCover = "unknown" // the head above the brows is not in the picture
+	HeadUnknown HeadCover = "unknown" // the head above the brows is cut off, or of what kind the cover is cannot be told
 	HeadNone    HeadCover = "none"
 	HeadHelmet  HeadCover = "helmet"
 	HeadOther   HeadCover = "other" // cap, hat, scarf, turban
@@ -118,10 +119,17 @@ type Cover struct {
 	parsing parser
 }
 
-// New loads the models of the roles "mask", "helmet" and "parsing".
+// New loads the models of the roles "mask", "helmet" and "parsing". One that the site left
+// out is no error: what it would tell stays NaN and Unknown.
 func New(load litert.Loader) (*Cover, error) {
 	c := &Cover{}
-	if err := errors.Join(c.mask.load(load), c.helmet.load(load), c.parsing.load(load)); err != nil {
+	var errs []error
+	for _, part := range []func(litert.Loader) error{c.mask.load, c.helmet.load, c.parsing.load} {
+		if err := part(load); err != nil && !errors.Is(err, models.ErrUnknownRole) {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, errors.Join(fmt.Errorf("load cover models: %w", err), c.Close())
 	}
 	return c, nil

@@ -23,7 +23,8 @@ const (
 
 // Face judges what covers the face and the head, from one parsing of a close crop: how a
 // mask is worn, or, without a mask, whether something else hides nose and mouth; head cover
-// and helmet. It runs [Cover.Mask] first where that has not run.
+// and helmet. It runs [Cover.Mask] first where that has not run; where that cannot be run,
+// a mask hides nose and mouth like anything else.
 func (c *Cover) Face(img *imgproc.Image, d *face.Detection, m *face.Mesh, r *Result) error {
 	if math.IsNaN(r.Mask) {
 		if err := c.Mask(img, d, r); err != nil {
@@ -32,6 +33,9 @@ func (c *Cover) Face(img *imgproc.Image, d *face.Detection, m *face.Mesh, r *Res
 	}
 	if err := check(d); err != nil {
 		return err
+	}
+	if c.parsing.model == nil {
+		return nil
 	}
 	labels, to, err := c.parsing.parse(img, d, faceScale, faceUp)
 	if err != nil {
@@ -97,19 +101,24 @@ func (c *Cover) upper(img *imgproc.Image, d *face.Detection, labels []int64, to 
 		r.Head, r.Helmet, r.HeadCover = math.NaN(), math.NaN(), HeadUnknown
 		return nil
 	}
-	p, err := c.helmet.score(img, d)
-	if err != nil {
-		return err
+	p := math.NaN()
+	if c.helmet.model != nil {
+		var err error
+		if p, err = c.helmet.score(img, d); err != nil {
+			return err
+		}
 	}
 	r.Head = around(band.share(hat), 0, hatShare, 1)
 	r.Helmet = min(r.Head, p)
 	switch {
+	case r.Head < .5:
+		r.HeadCover = HeadNone
 	case r.Helmet >= .5:
 		r.HeadCover = HeadHelmet
-	case r.Head >= .5:
-		r.HeadCover = HeadOther
+	case math.IsNaN(r.Helmet):
+		r.HeadCover = HeadUnknown
 	default:
-		r.HeadCover = HeadNone
+		r.HeadCover = HeadOther
 	}
 	return nil
 }

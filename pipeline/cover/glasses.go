@@ -22,6 +22,9 @@ func (c *Cover) Glasses(img *imgproc.Image, d *face.Detection, m *face.Mesh, r *
 	if err := check(d); err != nil {
 		return err
 	}
+	if c.parsing.model == nil {
+		return nil
+	}
 	labels, to, err := c.parsing.parse(img, d, glassesScale, glassesUp)
 	if err != nil {
 		return fmt.Errorf("judge glasses: %w", err)

@@ -65,6 +65,9 @@ func (c *Cover) Mask(img *imgproc.Image, d *face.Detection, r *Result) error {
 	if err := check(d); err != nil {
 		return err
 	}
+	if c.mask.model == nil {
+		return nil
+	}
 	margin, err := c.mask.margin(img, d)
 	if err != nil {
 		return fmt.Errorf("judge mask: %w", err)

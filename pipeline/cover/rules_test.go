@@ -2,12 +2,14 @@ package cover
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"facegate/internal/sharedtest"
+	"facegate/models"
 	"facegate/pipeline/face"
 	"facegate/pipeline/imgproc"
 	"facegate/pipeline/litert"
@@ -190,6 +192,35 @@ func TestNewRefusesOtherModels(t *testing.T) {
 			return load(role)
 		}); err == nil || c != nil {
 			t.Errorf("another %s: %v", lacking, c)
+		}
+	}
+}
+
+// Without a model its stages tell nothing, and nothing of theirs is taken for true.
+func TestModelsMayBeLeftOut(t *testing.T) {
+	load := sharedtest.Loader(t)
+	img, d := imgproc.New(320, 240), &face.Detection{Box: imgproc.Box{X0: 28, Y0: 40, X1: 228, Y1: 230}}
+	for _, out := range []string{"mask", "helmet", "parsing"} {
+		c, err := New(func(role string) (*litert.Model, error) {
+			if role == out {
+				return nil, fmt.Errorf("open %s: %w", role, models.ErrUnknownRole)
+			}
+			return load(role)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Judge(img, d, upright())
+		if err != nil {
+			t.Fatal(err)
+		}
+		lacks := func(score float64) bool { return math.IsNaN(score) }
+		if lacks(r.Mask) != (out == "mask") || lacks(r.Helmet) != (out == "helmet" || out == "parsing") ||
+			lacks(r.Head) != (out == "parsing") || lacks(r.Sunglasses) != (out == "parsing") {
+			t.Errorf("without %s: %+v", out, r)
+		}
+		if out == "mask" && r.MaskState != MaskUnknown || out == "parsing" && r.HeadCover != HeadUnknown || r.HeadCover == HeadHelmet {
+			t.Errorf("without %s: mask %s, head %s", out, r.MaskState, r.HeadCover)
 		}
 	}
 }
