@@ -4,19 +4,21 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"facegate/pipeline/face"
 	"facegate/pipeline/imgproc"
 	"facegate/pipeline/liveness/card"
 )
 
-// A still to make cards of: the picture and the outline of its face.
+// A still to make cards of: the picture and its mesh.
 type still struct {
 	path string
-	box  imgproc.Box
+	mesh face.Mesh
 }
 
 // frontalStills are n straight portraits: one a client of Replay-Attack, one a person of the
@@ -32,7 +34,7 @@ func frontalStills(t *testing.T, e *eye, n int) []still {
 		s, ok := e.look(t, read(t, r["path"]))
 		if p := s.mesh.Pose(); ok && s.mesh.Presence > .9 && math.Abs(p.Yaw) < 8 && math.Abs(p.Pitch) < 10 {
 			done[who] = true
-			out = append(out, still{r["path"], s.mesh.Outline()})
+			out = append(out, still{r["path"], s.mesh})
 		}
 	}
 	for _, set := range []struct{ name, who string }{{"spoof_replay_attack", "client"}, {"spoof_phone_selfies", "person"}} {
@@ -66,11 +68,12 @@ func eachStill(t *testing.T, n int, work func(t *testing.T, e *eye, i int, c *ca
 	for k, e := range eyes {
 		wg.Go(func() {
 			for i := k; i < len(stills); i += len(eyes) {
-				c, err := card.New(read(t, stills[i].path), stills[i].box, cardW, cardH, cardShare)
+				c, err := card.New(read(t, stills[i].path), stills[i].mesh.Outline(), cardW, cardH, cardShare)
 				if err != nil {
 					t.Error(err)
 					return
 				}
+				c.Relief(&stills[i].mesh)
 				work(t, e, i, c)
 			}
 		})
@@ -186,4 +189,139 @@ func spread(v []float64) string {
 	return fmt.Sprintf("%.3f (%.3f to %.3f)", q(.5), q(.05), q(.95))
 }
 
-var _ = time.Second
+// full runs every sweep over every still, which takes ten minutes; without it the bent cards
+// and the heads are turned for every fourth still.
+func full() bool { return os.Getenv("LIVENESS_FULL") != "" }
+
+// Cards turned before the camera as a person would turn one, frame by frame through the
+// door's rule: no flat one is ever accepted. Heads moulded from the same stills, turned the
+// same way, are.
+func TestCardsSwept(t *testing.T) {
+	n := 64
+	if testing.Short() {
+		n = 6
+	}
+	type sweep struct {
+		shape string
+		turning
+	}
+	sweeps := []sweep{
+		{"flat", turning{speed: 45, fps: 12}},
+		{"flat", turning{speed: -90, fps: 15}},
+		{"flat", turning{speed: 30, fps: 10, nod: true}},
+		{"radius 1.5", turning{radius: 1.5, speed: 35, fps: 10}},
+		{"radius 1.0", turning{radius: 1.0, speed: -35, fps: 10}},
+		{"radius 0.7", turning{radius: .7, speed: 35, fps: 10}},
+		{"head", turning{relief: true, speed: 30, fps: 10}},
+		{"head", turning{relief: true, speed: -30, fps: 15}},
+	}
+	if full() {
+		sweeps = append(sweeps,
+			sweep{"flat", turning{speed: -45, fps: 12}},
+			sweep{"flat", turning{speed: 20, fps: 10}},
+			sweep{"flat", turning{speed: -30, fps: 10, nod: true}},
+			sweep{"radius 1.5", turning{radius: 1.5, speed: -20, fps: 12}},
+			sweep{"radius 1.0", turning{radius: 1.0, speed: 20, fps: 12}},
+			sweep{"radius 0.7", turning{radius: .7, speed: -20, fps: 12}},
+			sweep{"head", turning{relief: true, speed: 45, fps: 12}},
+			sweep{"head", turning{relief: true, speed: -60, fps: 15}},
+			sweep{"head", turning{relief: true, speed: 30, fps: 10, nod: true}},
+		)
+	}
+	type outcome struct {
+		ran   bool
+		state DepthState
+	}
+	outcomes := make([][]outcome, n)
+	eachStill(t, n, func(t *testing.T, e *eye, i int, c *card.Card) {
+		outcomes[i] = make([]outcome, len(sweeps))
+		for k, w := range sweeps {
+			if w.shape != "flat" && i%4 != 0 && !full() {
+				continue
+			}
+			r := rand.New(rand.NewPCG(uint64(i), uint64(k)))
+			outcomes[i][k] = outcome{true, w.run(t, e, c, r)}
+		}
+	})
+	for k, w := range sweeps {
+		ran, accepted := 0, 0
+		causes := map[Cause]int{}
+		for i := range outcomes {
+			o := outcomes[i][k]
+			if !o.ran {
+				continue
+			}
+			ran++
+			if o.state.Verdict == DepthAccepted {
+				accepted++
+				if w.shape == "flat" {
+					t.Errorf("the flat card of still %d is accepted: %+v", i, o.state)
+				}
+			} else {
+				causes[o.state.Cause]++
+			}
+		}
+		t.Logf("%-10s %v: %d of %d accepted; the others: %v", w.shape, w.turning, accepted, ran, causes)
+		if w.shape == "head" && math.Abs(w.speed) <= 30 && !w.nod && accepted*2 < ran {
+			t.Errorf("%d of %d heads accepted, want most", accepted, ran)
+		}
+	}
+}
+
+// A turning is a card or a head that is held straight for half a second, then turned.
+type turning struct {
+	radius     float64
+	relief     bool
+	speed, fps float64 // degrees a second, + = yaw or pitch grows; frames a second
+	nod        bool
+}
+
+func (w turning) String() string {
+	how := "turned"
+	if w.nod {
+		how = "nodded"
+	}
+	return fmt.Sprintf("%s by %+.0f degrees a second at %.0f frames a second", how, w.speed, w.fps)
+}
+
+// run turns it to 65 degrees (a head to 40) and returns the door's state when it accepted, or
+// in the end, with the first cause for which the turn started again.
+func (w turning) run(t *testing.T, e *eye, c *card.Card, r *rand.Rand) (last DepthState) {
+	v := card.View{Radius: w.radius, Relief: w.relief, Light: card.RandomLight(r), Background: r.Uint64(), Noise: 3, JPEG: 90}
+	var d Depth
+	var img imgproc.Image
+	var first Cause
+	tilt, most := -4+8*r.Float64(), 65.
+	if w.relief {
+		most = 40
+	}
+	for f := 0; ; f++ {
+		at := float64(f) / w.fps
+		angle := math.Abs(w.speed) * max(0, at-.5)
+		if angle > most+5 {
+			last.Cause = first
+			return last
+		}
+		angle = math.Copysign(min(angle, most), w.speed)
+		v.Seed, v.Yaw, v.Pitch = r.Uint64(), angle, tilt*min(1, math.Abs(angle)/25)
+		if w.nod {
+			v.Yaw, v.Pitch = v.Pitch, v.Yaw
+		}
+		v.DX, v.DY = 4*math.Sin(3*at), 3*math.Sin(2*at) // an unsteady hand
+		if err := c.Render(&img, v); err != nil {
+			t.Error(err)
+			return last
+		}
+		s, ok := e.look(t, &img)
+		if !ok || s.mesh.Presence < .5 {
+			continue
+		}
+		last = d.Feed(time.Time{}.Add(time.Duration(at*float64(time.Second))), &img, &s.mesh, s.box, false)
+		if first == "" {
+			first = last.Cause
+		}
+		if last.Verdict == DepthAccepted {
+			return last
+		}
+	}
+}

@@ -20,8 +20,9 @@ const (
 
 	squashFrom   = .05 // veto: squashed by this much
 	squashFactor = 2.5 // while depth is under this many times that
-	nccFrom      = .12 // veto: at this depth
-	nccFactor    = .5  // the pictures differ (1 - NCC) by less than this share of it
+	nccFrom      = .12 // veto: from this depth on
+	nccFactor    = .5  // the pictures differ (1 - NCC) by less than this share of it,
+	nccSlope     = 1.1 // and by less than this many times its square
 
 	tryTime  = 4 * time.Second
 	maxTries = 3
@@ -282,5 +283,9 @@ func squashed(m *Measure) bool {
 	return m.Squash >= squashFrom && m.Depth < squashFactor*m.Squash
 }
 
-// flat is the veto on a face whose picture has changed less than its depth claims.
-func flat(m *Measure) bool { return m.Depth >= nccFrom && 1-m.NCC < nccFactor*m.Depth }
+// flat is the veto on a face whose picture has changed less than its depth claims. A small
+// shift changes a picture with its square: a share of depth alone would refuse heads that turn
+// smoothly.
+func flat(m *Measure) bool {
+	return m.Depth >= nccFrom && 1-m.NCC < m.Depth*min(nccFactor, nccSlope*m.Depth)
+}

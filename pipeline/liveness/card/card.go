@@ -25,6 +25,7 @@ const (
 	fieldOfView = 60 * math.Pi / 180 // of the frame's width
 	halfSize    = 1.1                // the card's half width and height in faces: the head with some background
 	blurSigma   = .7                 // pixels, the lens
+	glareSpread = .0075              // of the square of a distance in frame widths
 	shading     = .25                // how much turning changes the brightness
 )
 
@@ -48,6 +49,7 @@ type View struct {
 	Yaw, Pitch float64 // degrees the card is turned
 	Radius     float64 // of the cylinder it is bent to, in face widths; 0 is flat, a head is about 0.55
 	Lying      bool    // bent round a horizontal line instead of a vertical one
+	Relief     bool    // has the shape given by [Card.Relief] instead
 	DX, DY     float64 // how far it is moved, pixels in the frame
 	Light      Light
 	Background uint64  // seed of the background
@@ -69,6 +71,7 @@ type Card struct {
 	backdropOf uint64
 	jpeg       bytes.Buffer
 	rgba       *image.RGBA
+	relief     *relief
 }
 
 // New makes a card of a still picture whose face lies in box (the outline of a mesh), to be
@@ -94,7 +97,11 @@ func New(still *imgproc.Image, box imgproc.Box, w, h int, share float64) (*Card,
 // Render draws the card into dst, which takes the frame's size.
 func (c *Card) Render(dst *imgproc.Image, v View) error {
 	c.background(v.Background)
-	c.project(v)
+	if v.Relief && c.relief != nil {
+		c.mould(v)
+	} else {
+		c.project(v)
+	}
 	c.blur()
 	w, h := c.frame.W, c.frame.H
 	dst.Reset(w, h)
@@ -103,15 +110,22 @@ func (c *Card) Render(dst *imgproc.Image, v View) error {
 	if v.Light.Gain == 0 {
 		v.Light.Gain = 1
 	}
+	lit := v.Light != (Light{Gain: 1})
+	// The glare is a product of a function of x and one of y.
+	glare := func(n, at float64) float64 { return math.Exp(-(n - at) * (n - at) / glareSpread) }
+	across := c.row[:w]
+	for x := range across {
+		across[x] = float32(glare(float64(x)/float64(w)-.5, v.Light.GlareX))
+	}
 	for y := range h {
 		ny := (float64(y) - float64(h)/2) / float64(w)
+		down := v.Light.Glare * glare(ny, v.Light.GlareY)
 		for x := range w {
-			nx := (float64(x) - float64(w)/2) / float64(w)
 			gain, add := float32(turned), float32(0)
-			if v.Light != (Light{Gain: 1}) {
+			if lit {
+				nx := float64(x)/float64(w) - .5
 				gain *= float32(v.Light.Gain * (1 + 2*v.Light.SlopeX*nx + 2*v.Light.SlopeY*ny))
-				dx, dy := nx-v.Light.GlareX, ny-v.Light.GlareY
-				add = float32(v.Light.Glare * math.Exp(-(dx*dx+dy*dy)/.0075))
+				add = float32(down) * across[x]
 			}
 			p, o := c.linear[3*(y*w+x):], dst.Pix[y*dst.Stride+3*x:]
 			for k := range 3 {
