@@ -12,6 +12,7 @@ import (
 	"facegate/pipeline/cover"
 	"facegate/pipeline/face"
 	"facegate/pipeline/face/facetest"
+	"facegate/pipeline/imgproc"
 )
 
 // TestFacesOfEverySetAreFound holds what the published figures of the networks promise for a
@@ -35,7 +36,7 @@ func TestFacesOfEverySetAreFound(t *testing.T) {
 					k := l.Look(t, rows[i])
 					if k.Face == nil {
 						lost.Add(1)
-						if l.SearchIn(t, k.Image).Face == nil {
+						if !central(l.SearchIn(t, k.Image)) {
 							hidden.Add(1)
 						}
 					} else if k.Mesh.Presence < .5 {
@@ -51,6 +52,15 @@ func TestFacesOfEverySetAreFound(t *testing.T) {
 	}
 }
 
+// central reports whether a face was found whose middle is in the middle half of the picture.
+func central(k *facetest.Look) bool {
+	if k.Face == nil {
+		return false
+	}
+	c := k.Mesh.Outline().Centre()
+	return math.Abs(c.X/float64(k.Image.W)-.5) < .25 && math.Abs(c.Y/float64(k.Image.H)-.5) < .25
+}
+
 // TestClosedEyesAreSeen holds the share of closed eyes that is found; the tests of good
 // pictures hold how many are called closed that are open.
 func TestClosedEyesAreSeen(t *testing.T) {
@@ -63,6 +73,43 @@ func TestClosedEyesAreSeen(t *testing.T) {
 	}
 	if shut < 91 {
 		t.Errorf("found %d of %d, want 91", shut, len(results))
+	}
+}
+
+// TestBoxesAndPointsAreWhereTheReferenceHasThem compares with numbers of the Python pipeline in
+// which the networks' thresholds were measured.
+func TestBoxesAndPointsAreWhereTheReferenceHasThem(t *testing.T) {
+	l := facetest.NewLooker(t, sharedtest.Loader(t))
+	for _, tt := range []struct {
+		set  string
+		row  int
+		box  imgproc.Box
+		five [5]imgproc.Point
+	}{
+		{"lfw", 0, imgproc.Box{X0: 68.3, Y0: 82.2, X1: 177.7, Y1: 191.5}, [5]imgproc.Point{{X: 102.1, Y: 112.6}, {X: 143.5, Y: 112.7}, {X: 124.7, Y: 143.6}, {X: 103.8, Y: 156.1}, {X: 147.0, Y: 155.1}}},
+		{"lfw", 700, imgproc.Box{X0: 89.8, Y0: 82.9, X1: 187.4, Y1: 180.5}, [5]imgproc.Point{{X: 108.5, Y: 113.4}, {X: 144.0, Y: 110.8}, {X: 122.0, Y: 141.0}, {X: 113.0, Y: 155.8}, {X: 145.9, Y: 154.1}}},
+		{"spoof_replay_attack", 10, imgproc.Box{X0: 105.7, Y0: 81.3, X1: 203.1, Y1: 178.7}, [5]imgproc.Point{{X: 135.0, Y: 105.0}, {X: 176.4, Y: 103.9}, {X: 157.2, Y: 130.1}, {X: 139.6, Y: 147.5}, {X: 175.5, Y: 146.4}}},
+		{"spoof_phone_selfies", 1, imgproc.Box{X0: 85.7, Y0: 142.9, X1: 234.6, Y1: 291.8}, [5]imgproc.Point{{X: 99.5, Y: 181.7}, {X: 149.0, Y: 176.9}, {X: 94.8, Y: 211.6}, {X: 96.0, Y: 244.3}, {X: 133.4, Y: 245.1}}},
+		{"head_helmet", 4, imgproc.Box{X0: 271.1, Y0: 78.2, X1: 368.3, Y1: 175.2}, [5]imgproc.Point{{X: 300.1, Y: 113.6}, {X: 339.3, Y: 110.3}, {X: 317.6, Y: 133.2}, {X: 307.4, Y: 154.7}, {X: 337.1, Y: 152.5}}},
+		{"mask_wild", 6, imgproc.Box{X0: 49.2, Y0: 144.9, X1: 258.2, Y1: 354.5}, [5]imgproc.Point{{X: 109.2, Y: 203.2}, {X: 200.0, Y: 203.0}, {X: 159.2, Y: 249.0}, {X: 115.6, Y: 284.3}, {X: 199.9, Y: 283.6}}},
+		{"eyes_closed", 0, imgproc.Box{X0: 7.3, Y0: 14.6, X1: 201.5, Y1: 208.8}, [5]imgproc.Point{{X: 52.3, Y: 77.7}, {X: 138.5, Y: 74.7}, {X: 87.4, Y: 115.5}, {X: 64.6, Y: 152.6}, {X: 122.5, Y: 152.3}}},
+	} {
+		k := l.Look(t, facetest.Rows(t, tt.set, 1)[tt.row])
+		if k.Face == nil {
+			t.Errorf("%s, row %d: no face", tt.set, tt.row)
+			continue
+		}
+		five := k.Mesh.Five()
+		eyes := math.Hypot(tt.five[1].X-tt.five[0].X, tt.five[1].Y-tt.five[0].Y)
+		b := k.Face.Box
+		if d := max(math.Abs(b.X0-tt.box.X0), math.Abs(b.Y0-tt.box.Y0), math.Abs(b.X1-tt.box.X1), math.Abs(b.Y1-tt.box.Y1)); d > .02*tt.box.W() {
+			t.Errorf("%s, row %d: box %.1f, want %.1f", tt.set, tt.row, b, tt.box)
+		}
+		for i, p := range five {
+			if d := math.Hypot(p.X-tt.five[i].X, p.Y-tt.five[i].Y); d > .02*eyes {
+				t.Errorf("%s, row %d: point %d %.1f, want %.1f", tt.set, tt.row, i, p, tt.five[i])
+			}
+		}
 	}
 }
 
