@@ -22,7 +22,7 @@ func jpegOrientation(data []byte) int {
 }
 
 func pngOrientation(data []byte) int {
-	for data = data[8:]; len(data) >= 12; {
+	for data = data[min(8, len(data)):]; len(data) >= 12; {
 		n := uint64(binary.BigEndian.Uint32(data))
 		if n > uint64(len(data)-12) {
 			break
@@ -36,7 +36,7 @@ func pngOrientation(data []byte) int {
 }
 
 func webpOrientation(data []byte) int {
-	for data = data[12:]; len(data) >= 8; {
+	for data = data[min(12, len(data)):]; len(data) >= 8; {
 		n := uint64(binary.LittleEndian.Uint32(data[4:]))
 		if n > uint64(len(data)-8) {
 			break

@@ -9,6 +9,7 @@ type Gray struct {
 	Pix    []byte
 
 	tmp []uint16
+	acc []uint32
 }
 
 // NewGray returns a black image.
@@ -56,18 +57,20 @@ func Gaussian(dst, src *Gray, sigma float64) {
 	reach := gaussianWeights(&w, min(sigma, 16))
 	// Columns first, into 8.8 fixed point.
 	wd, h := src.W, src.H
-	dst.tmp = grow(dst.tmp, wd*h)
-	tmp := dst.tmp
+	dst.tmp, dst.acc = grow(dst.tmp, wd*h), grow(dst.acc, wd)
+	tmp, acc := dst.tmp, dst.acc
 	for y := range h {
-		o := tmp[y*wd : (y+1)*wd]
-		clear(o)
-		for x := range o {
-			s := w[0] * uint32(src.Pix[y*src.Stride+x])
-			for k := 1; k <= reach; k++ {
-				a, b := src.row(reflect101(y-k, h)), src.row(reflect101(y+k, h))
-				s += w[k] * (uint32(a[x]) + uint32(b[x]))
+		for x, v := range src.row(y) {
+			acc[x] = w[0]*uint32(v) + 1<<7
+		}
+		for k := 1; k <= reach; k++ {
+			a, b := src.row(reflect101(y-k, h)), src.row(reflect101(y+k, h))
+			for x := range acc {
+				acc[x] += w[k] * (uint32(a[x]) + uint32(b[x]))
 			}
-			o[x] = uint16((s + 1<<7) >> 8)
+		}
+		for x, v := range acc {
+			tmp[y*wd+x] = uint16(v >> 8)
 		}
 	}
 	if dst != src {

@@ -16,7 +16,9 @@ type Meter struct {
 // about 1. The square round box is brought to one size first, then the energy between the
 // scales of half a pixel and one and a half is compared with that up to four: neither the
 // face's size nor its light or contrast count, noise little. A face smaller than that size
-// has less fine structure to show and measures as more blurred, which it is.
+// has less fine structure to show and measures as more blurred, which it is. Of 389 labelled
+// faces half measure above 0.50 and 95 % above 0.41; blurred by 2 % of their width half
+// measure above 0.31, and darkened to 30 % or with noise of 4 levels as before (0.51).
 func (m *Meter) Sharpness(src *Image, box Box) float64 {
 	m.crop.Reset(sharpSide, sharpSide)
 	SquareCrop(&m.crop, src, box, 1, 0)
