@@ -60,6 +60,7 @@ type Journal struct {
 	waiting []door.Event // not acked, in order
 	next    uint64       // sequence number of the next event
 	acked   uint64
+	logged  uint64        // events up to here are in the program's log
 	durable uint64        // events up to here are on the disk
 	durAck  uint64        // and acks up to here
 	rewrite bool          // the file is to be written anew
@@ -94,6 +95,7 @@ func Open(path string, log *slog.Logger) *Journal {
 		j.id = hex.EncodeToString(id)
 	}
 	j.fault = j.writeAnew()
+	j.logged = j.durable // by the process that recorded them
 	return j
 }
 
@@ -204,13 +206,30 @@ func (j *Journal) After(id string, seq uint64, limit int) ([]door.Event, <-chan 
 	return out, j.grown
 }
 
+// maxSeq bounds what a collector can make the next sequence number.
+const maxSeq = 1 << 62
+
 // Ack says that everything up to seq is committed elsewhere. An ack of another journal's
-// id, or of events never handed out, is an error and changes nothing.
+// id, or of events that are not handed out yet, is an error and changes nothing.
+//
+// A collector that has committed more than this journal ever numbered met it before a disk
+// lost what it had promised to keep: the events since then are numbered on from there, so
+// that it does not take them for ones it knows.
 func (j *Journal) Ack(id string, seq uint64) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if id != j.id {
 		return fmt.Errorf("acknowledge journal %q: this is %q", id, j.id)
+	}
+	if seq >= j.next && seq < maxSeq {
+		j.log.Warn("door journal had lost its end", logkey.Seq, seq)
+		for i := range j.waiting {
+			j.waiting[i].Seq = seq + 1 + uint64(i)
+		}
+		j.acked, j.durable, j.logged = seq, seq, seq+uint64(len(j.waiting))
+		j.next, j.rewrite = j.logged+1, true
+		j.wake()
+		return nil
 	}
 	if seq > j.durable {
 		return fmt.Errorf("acknowledge event %d: the last is %d", seq, j.durable)
@@ -257,6 +276,7 @@ func (j *Journal) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			j.tell(ctx)
 			err := j.flush()
 			if err != nil {
 				err = fmt.Errorf("write last door events: %w", err)
@@ -268,6 +288,7 @@ func (j *Journal) Run(ctx context.Context) error {
 		case <-j.work:
 		case <-timer.C:
 		}
+		j.tell(ctx)
 		err := j.flush()
 		j.mu.Lock()
 		was := j.fault
@@ -282,6 +303,25 @@ func (j *Journal) Run(ctx context.Context) error {
 		if err != nil {
 			timer.Reset(retry)
 		}
+	}
+}
+
+// tell puts new events into the program's log, which may block as a disk may.
+func (j *Journal) tell(ctx context.Context) {
+	j.mu.Lock()
+	var fresh []door.Event
+	for _, e := range j.waiting {
+		if e.Seq > j.logged {
+			fresh, j.logged = append(fresh, e), e.Seq
+		}
+	}
+	j.mu.Unlock()
+	for _, e := range fresh {
+		level := slog.LevelInfo
+		if e.Kind == door.HealthRaised {
+			level = slog.LevelWarn
+		}
+		j.log.Log(ctx, level, "door", logkey.Seq, e.Seq, logkey.Kind, e.Kind, logkey.Who, e.Who, logkey.Why, e.Why, logkey.On, e.On)
 	}
 }
 

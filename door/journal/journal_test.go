@@ -101,6 +101,31 @@ func TestOnlyWhatIsOnTheDiskIsHandedOut(t *testing.T) {
 	}
 }
 
+func TestADiskThatLostItsPromiseLosesNoNewEvent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "door.journal")
+	j := Open(path, quiet)
+	stop := run(t, j)
+	record(j, 1, 2)
+	collect(t, j, 0, 2)
+	if err := j.Ack(j.ID(), 40); err != nil { // its collector had got as far as 40
+		t.Fatal(err)
+	}
+	record(j, 3, 1)
+	got := collect(t, j, 40, 3)
+	for i, e := range got {
+		if want := uint64(41 + i); e.Seq != want || e.Why != fmt.Sprint(i+1) {
+			t.Errorf("got event %d %q, want %d %d", e.Seq, e.Why, want, i+1)
+		}
+	}
+	if err := j.Ack(j.ID(), 1<<63); err == nil {
+		t.Error("an ack beyond all numbers was taken")
+	}
+	stop()
+	if again := Open(path, quiet); len(again.waiting) != 3 || again.next != 44 {
+		t.Errorf("reopened with %v, next %d", again.waiting, again.next)
+	}
+}
+
 func TestSequenceGoesOnWhenAllIsCollected(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "door.journal")
 	for round := range 3 {

@@ -19,7 +19,6 @@ import (
 	"facegate/door"
 	"facegate/door/journal"
 	"facegate/door/wire"
-	"facegate/internal/logkey"
 	"facegate/internal/task"
 )
 
@@ -187,7 +186,6 @@ func (s *Server) obey(c *door.Controller) {
 			case door.SetRelay:
 				s.why(a.Why)
 				if err := s.Relay.Set(a.Energise); err != nil {
-					s.Log.Error("relay does not obey", logkey.On, a.Energise, logkey.Error, err)
 					c.RelayFailed(err, time.Now())
 					continue
 				}
@@ -205,10 +203,9 @@ func (s *Server) why(why string) {
 	}
 }
 
-func (s *Server) record(e door.Event) {
-	s.Journal.Record(e)
-	s.Log.Info("door", logkey.Kind, e.Kind, logkey.Who, e.Who, logkey.Why, e.Why, logkey.On, e.On)
-}
+// record notes an event. The journal also puts it into the program's log: that may block,
+// and so is not done here.
+func (s *Server) record(e door.Event) { s.Journal.Record(e) }
 
 // do runs fn on the goroutine that owns the controller and returns after what it led to is
 // done. It reports false where the server is ending instead.
