@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -114,6 +115,15 @@ func hostile(t *testing.T, lib string) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "cut.so")
+	stripped := slices.Clone(whole) // without section headers, which lie at the end and give a cut away
+	clear(stripped[40:48])
+	clear(stripped[60:64])
+	if err := os.WriteFile(path, stripped[:len(stripped)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := litert.Open(path); err == nil || !strings.Contains(err.Error(), "cut short") {
+		t.Errorf("a stripped library cut in half: got %v", err)
+	}
 	for _, n := range []int{0, 1, 63, 64, 1000, 4096, len(whole) / 4, len(whole) / 2, len(whole) - 4096*50} {
 		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
 			t.Fatal(err)
@@ -136,7 +146,7 @@ func hostile(t *testing.T, lib string) {
 // Neither memory nor files are left behind by load, run and close.
 func TestLoadCloseCyclesDoNotLeak(t *testing.T) {
 	rt := sharedtest.Runtime(t)
-	helmet, _ := modelBytes(t, "helmet")
+	detect, _ := modelBytes(t, "detect_full") // 157 kB of outputs
 	small := doubler(t)
 	cycle := func(b []byte) {
 		m, err := rt.Load(b, litert.Spec{}, litert.Options{})
@@ -158,7 +168,7 @@ func TestLoadCloseCyclesDoNotLeak(t *testing.T) {
 		for i := range n {
 			cycle(small)
 			if i%50 == 0 {
-				cycle(helmet)
+				cycle(detect)
 			}
 			if i%10 == 0 { // refusals free what they made
 				if _, err := rt.Load(small[:len(small)-8], litert.Spec{}, litert.Options{}); err == nil {
@@ -172,7 +182,7 @@ func TestLoadCloseCyclesDoNotLeak(t *testing.T) {
 	do(cycles)
 	grown := residentKB(t) - rss
 	t.Logf("%d cycles: resident memory grew by %d kB", cycles, grown)
-	if grown > 8<<10 {
+	if grown > 16<<10 { // allocators keep some MB more or less; 200 outputs not freed are 31
 		t.Errorf("resident memory grew by %d kB over %d cycles", grown, cycles)
 	}
 	if got := openFiles(t); got > files {
