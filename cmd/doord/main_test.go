@@ -34,6 +34,7 @@ func length(t *testing.T, on, off edge) time.Duration {
 }
 
 func TestAGrantIsOnePulse(t *testing.T) {
+	t.Parallel()
 	r := start(t, `unlock = "300ms"`, `max_on = "1s"`)
 	c := r.dial(t, wire.Controller)
 	got, err := c.Unlock(t.Context(), 0, "grant 17")
@@ -58,6 +59,7 @@ func TestAGrantIsOnePulse(t *testing.T) {
 }
 
 func TestTheExitButtonNeedsNobody(t *testing.T) {
+	t.Parallel()
 	r := start(t, `unlock = "50ms"`)
 	op := r.dial(t, wire.Operator)
 	best := time.Hour
@@ -79,6 +81,7 @@ func TestTheExitButtonNeedsNobody(t *testing.T) {
 }
 
 func TestAKilledControllerLosesItsGrant(t *testing.T) {
+	t.Parallel()
 	r := start(t, `unlock = "60s"`, `max_on = "60s"`)
 	p := r.help(t)
 	if edges := r.relay(t, 1); len(edges) != 1 || !edges[0].On {
@@ -96,6 +99,7 @@ func TestAKilledControllerLosesItsGrant(t *testing.T) {
 }
 
 func TestAStoppedControllerLosesItsGrant(t *testing.T) {
+	t.Parallel()
 	r := start(t, `unlock = "60s"`, `max_on = "60s"`)
 	p := r.help(t)
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
@@ -107,6 +111,7 @@ func TestAStoppedControllerLosesItsGrant(t *testing.T) {
 }
 
 func TestAStoppedControllerCannotStretchAPulse(t *testing.T) {
+	t.Parallel()
 	r := start(t, `unlock = "500ms"`, `max_on = "1s"`)
 	p := r.help(t)
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
@@ -119,6 +124,7 @@ func TestAStoppedControllerCannotStretchAPulse(t *testing.T) {
 }
 
 func TestAnOperatorsPulseOutlivesItsConnection(t *testing.T) {
+	t.Parallel()
 	r := start(t, `unlock = "200ms"`)
 	op := r.dial(t, wire.Operator)
 	if _, err := op.Unlock(t.Context(), 0, "parcel"); err != nil {
@@ -134,6 +140,7 @@ func TestAnOperatorsPulseOutlivesItsConnection(t *testing.T) {
 }
 
 func TestHoldLockAndRelease(t *testing.T) {
+	t.Parallel()
 	r := start(t, `max_on = "200ms"`, `unlock = "100ms"`)
 	op := r.dial(t, wire.Operator)
 	s, err := op.Hold(t.Context(), "delivery")
@@ -162,6 +169,7 @@ func TestHoldLockAndRelease(t *testing.T) {
 }
 
 func TestAFailSafeDoorIsHeldByCurrent(t *testing.T) {
+	t.Parallel()
 	r := start(t, `fail = "safe"`, `unlock = "100ms"`)
 	op := r.dial(t, wire.Operator)
 	if s, err := op.Status(t.Context()); err != nil || s.Unlocked || !s.Relay {
@@ -186,6 +194,7 @@ func TestAFailSafeDoorIsHeldByCurrent(t *testing.T) {
 }
 
 func TestEveryOrderlyEndDropsTheRelay(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		r := start(t)
 		if _, err := r.dial(t, wire.Operator).Hold(t.Context(), "delivery"); err != nil {
@@ -205,6 +214,7 @@ func TestEveryOrderlyEndDropsTheRelay(t *testing.T) {
 }
 
 func TestReleaseAfterAKill(t *testing.T) {
+	t.Parallel()
 	r := start(t)
 	if _, err := r.dial(t, wire.Operator).Hold(t.Context(), "delivery"); err != nil {
 		t.Fatal(err)
@@ -224,6 +234,7 @@ func TestReleaseAfterAKill(t *testing.T) {
 }
 
 func TestASecondDoordRefuses(t *testing.T) {
+	t.Parallel()
 	r := start(t)
 	second := exec.Command(program, "--home", r.home)
 	out, _ := second.CombinedOutput()
@@ -236,6 +247,7 @@ func TestASecondDoordRefuses(t *testing.T) {
 }
 
 func TestSomethingElseAtTheSocketsPathIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	if err := os.WriteFile(r.socket, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
@@ -250,6 +262,7 @@ func TestSomethingElseAtTheSocketsPathIsLeftAlone(t *testing.T) {
 }
 
 func TestOneController(t *testing.T) {
+	t.Parallel()
 	r := start(t)
 	first := r.dial(t, wire.Controller)
 	if _, err := client.Dial(t.Context(), r.socket, wire.Controller); !errors.Is(err, client.ErrTaken) {
@@ -264,6 +277,7 @@ func TestOneController(t *testing.T) {
 }
 
 func TestBadInputIsRefused(t *testing.T) {
+	t.Parallel()
 	r := start(t)
 	hello := `{"do":"hello","version":1,"role":"controller"}` + "\n"
 	for name, text := range map[string]string{
@@ -320,6 +334,7 @@ func TestBadInputIsRefused(t *testing.T) {
 }
 
 func TestACrowdOfClientsDoesNotStopTheDoor(t *testing.T) {
+	t.Parallel()
 	r := start(t, `unlock = "50ms"`)
 	op := r.dial(t, wire.Operator)
 	for range 200 {
@@ -376,6 +391,7 @@ func (b *book) rex() (n int) {
 }
 
 func TestEventsAreCollectedOnceInOrder(t *testing.T) {
+	t.Parallel()
 	r := start(t, `unlock = "20ms"`)
 	press := func(n int) {
 		op := r.dial(t, wire.Operator)
@@ -450,6 +466,7 @@ func settled(t *testing.T, r *rig) {
 }
 
 func TestALinkComesBack(t *testing.T) {
+	t.Parallel()
 	r := start(t, `unlock = "50ms"`)
 	link := client.NewLink(r.socket, quiet)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -480,6 +497,7 @@ func TestALinkComesBack(t *testing.T) {
 }
 
 func TestTheServiceManagerIsTold(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	path := filepath.Join(r.home, "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -518,6 +536,7 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 }
 
 func TestCommandLine(t *testing.T) {
+	t.Parallel()
 	good, bad := newRig(t), newRig(t, "sokcet = 1")
 	tests := []struct {
 		name string

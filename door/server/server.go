@@ -129,6 +129,7 @@ func (s *Server) control(ctx context.Context) (err error) {
 		s.why("doord ends")
 		if haltErr := s.Relay.Halt(); haltErr != nil {
 			err = errors.Join(err, fmt.Errorf("put relay into its inert state: %w", haltErr))
+			return
 		}
 		if was := c.Status().Unlocked; was != s.Door.FailSafe { // an inert fail-safe door is unlocked
 			kind := door.Locked

@@ -115,6 +115,7 @@ func until(t *testing.T, ok func() bool) {
 var short = door.Config{Unlock: 50 * time.Millisecond, MaxOn: 200 * time.Millisecond}
 
 func TestARelayThatRefusesGrantsNothing(t *testing.T) {
+	t.Parallel()
 	r := start(t, short, nil)
 	c := r.dial(t, wire.Controller)
 	r.relay.Break(errors.New("busy"))
@@ -142,6 +143,7 @@ func TestARelayThatRefusesGrantsNothing(t *testing.T) {
 }
 
 func TestAnInputThatFailsIsSaidAndWorksAgain(t *testing.T) {
+	t.Parallel()
 	r := start(t, short, nil)
 	r.rex.Break(device.ErrGone)
 	r.kinds(t, 1)
@@ -178,6 +180,7 @@ func (l *liar) Watch(ctx context.Context, fn func(device.Edge)) error {
 }
 
 func TestALostEdgeStillOpens(t *testing.T) {
+	t.Parallel()
 	in := deaf{devicetest.NewInput()}
 	r := start(t, short, map[string]device.Input{door.LineRex: in})
 	in.Drive(true)
@@ -185,6 +188,7 @@ func TestALostEdgeStillOpens(t *testing.T) {
 }
 
 func TestATimeStampThatLiesCannotStretchAPulse(t *testing.T) {
+	t.Parallel()
 	for name, by := range map[string]time.Duration{"an hour ahead": time.Hour, "an hour behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, short, map[string]device.Input{door.LineRex: &liar{by: by}})
@@ -198,6 +202,7 @@ func TestATimeStampThatLiesCannotStretchAPulse(t *testing.T) {
 }
 
 func TestTheRelayIsInertAfterTheServer(t *testing.T) {
+	t.Parallel()
 	r := start(t, short, nil)
 	if _, err := r.dial(t, wire.Operator).Hold(t.Context(), "delivery"); err != nil {
 		t.Fatal(err)
@@ -215,6 +220,7 @@ func TestTheRelayIsInertAfterTheServer(t *testing.T) {
 }
 
 func TestARealDoorsInputsAreNotMovedByCommand(t *testing.T) {
+	t.Parallel()
 	r := start(t, short, nil)
 	if err := r.dial(t, wire.Operator).Sim(t.Context(), door.LineRex, wire.On); !errors.Is(err, client.ErrNotSimulated) {
 		t.Errorf("got %v", err)
@@ -222,6 +228,7 @@ func TestARealDoorsInputsAreNotMovedByCommand(t *testing.T) {
 }
 
 func TestASilentClientIsClosed(t *testing.T) {
+	t.Parallel()
 	r := start(t, short, nil)
 	conn, err := net.Dial("unix", r.socket)
 	if err != nil {
@@ -237,6 +244,7 @@ func TestASilentClientIsClosed(t *testing.T) {
 }
 
 func TestOnlyOneClaim(t *testing.T) {
+	t.Parallel()
 	socket := filepath.Join(t.TempDir(), "s")
 	first, err := server.ClaimDoor(socket)
 	if err != nil {
