@@ -81,7 +81,7 @@ int fg_environment(const fg_api *api, void **environment) {
 	return api->create_environment(sizeof options / sizeof *options, options, environment);
 }
 
-// describe fills tensors from the signature and fixes a dynamic first dimension to 1.
+// describe fills tensors from the signature.
 static int describe(fg_model *m, size_t n, fg_tensor *tensors, int (*name)(void *, size_t, const char **),
 	int (*tensor)(void *, size_t, void **)) {
 	for (size_t i = 0; i < n; i++) {
@@ -188,6 +188,7 @@ int fg_model_compile(fg_model *m, void *environment, const char *threads, const 
 	if (s)
 		return s;
 
+	// A dynamic batch dimension becomes 1: buffers cannot be made for an unknown size.
 	for (size_t i = 0; i < m->inputs; i++) {
 		fg_tensor *t = &m->in[i];
 		if (t->type.layout.rank > 0 && t->type.layout.dims[0] < 0) {

@@ -40,6 +40,7 @@ func newModel(r *Runtime, c *C.fg_model, inputs, outputs []Tensor) (*Model, erro
 	if m.out, err = views(outputs, cTensors(c.out, c.outputs)); err != nil {
 		return nil, err
 	}
+	// A cleanup has no caller to give it a logger.
 	m.alarm = runtime.AddCleanup(m, func(name string) {
 		slog.Error("model was not closed", "input", name)
 	}, inputs[0].Name)
