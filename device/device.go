@@ -30,7 +30,8 @@ var (
 // A Format is the layout of a frame's bytes.
 type Format uint8
 
-// The formats the pipeline reads. Chroma is BT.601; YUYV and NV12 have even widths.
+// The formats the pipeline reads. Colour is BT.601: of limited range (Y from 16 to 235) in YUYV
+// and NV12, of full range in MJPEG. YUYV and NV12 have even widths.
 const (
 	YUYV  Format = iota + 1 // packed 4:2:2, two pixels in four bytes: Y0 U Y1 V
 	NV12                    // a plane of Y, then a half-size plane of interleaved U V
