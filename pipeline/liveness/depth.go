@@ -215,7 +215,7 @@ func (d *Depth) step(at time.Time, m *Measure, ncc func() float64) Cause {
 	if d.accepted {
 		return ""
 	}
-	rise, limit := d.rise(at, m.Depth)
+	fast := d.rises(at, m.Depth)
 	d.frames++
 	d.recent[d.frames%len(d.recent)] = sampleOf{at, m.Depth}
 	d.top = max(d.top, m.Depth)
@@ -223,7 +223,7 @@ func (d *Depth) step(at time.Time, m *Measure, ncc func() float64) Cause {
 	case math.IsNaN(m.Depth) || math.IsNaN(m.Squash):
 		d.again(CauseBroken)
 		return CauseBroken
-	case rise >= limit:
+	case fast:
 		d.again(CauseFast)
 		return CauseFast
 	case squashed(m):
@@ -264,18 +264,21 @@ func (d *Depth) asks(depth float64) bool {
 	return false
 }
 
-// rise is how far depth is above what it was 100 ms before, or at the frontal frame, and what
-// it may be at most. Looking back over a fixed time makes the noise of the mesh count the same
+// rises reports whether depth is further above what it was in the last 100 ms than a head
+// turns in that time. Looking back over a fixed time makes the noise of the mesh count the same
 // at every frame rate.
-func (d *Depth) rise(at time.Time, depth float64) (rise, limit float64) {
-	from := d.recent[d.frames%len(d.recent)]
+func (d *Depth) rises(at time.Time, depth float64) bool {
 	for back := 0; back <= min(d.frames, len(d.recent)-1); back++ {
-		from = d.recent[(d.frames-back)%len(d.recent)]
-		if at.Sub(from.at) >= frameTime {
+		from := d.recent[(d.frames-back)%len(d.recent)]
+		ago := at.Sub(from.at)
+		if depth-from.depth >= riseLimit*max(1, float64(ago)/float64(frameTime)) {
+			return true
+		}
+		if ago >= frameTime {
 			break
 		}
 	}
-	return depth - from.depth, riseLimit * max(1, float64(at.Sub(from.at))/float64(frameTime))
+	return false
 }
 
 // squashed is the veto on a face that narrows as a plane does, without the parallax of a head.
