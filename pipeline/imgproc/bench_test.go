@@ -32,7 +32,8 @@ func BenchmarkFrame(b *testing.B) {
 	frames := map[string]*device.Frame{"YUYV": yuyvFrame(1280, 720), "NV12": nv12Frame(1280, 720)}
 	rgb := pattern(1280, 720)
 	frames["RGB24"] = &device.Frame{Width: 1280, Height: 720, Stride: 3840, Format: device.RGB24, Data: rgb.Pix}
-	for _, name := range []string{"YUYV", "NV12", "RGB24"} {
+	frames["MJPEG"] = gentleFrame(b, device.MJPEG, 1280, 720)
+	for _, name := range []string{"YUYV", "NV12", "RGB24", "MJPEG"} {
 		f := frames[name]
 		var p Picture
 		for _, n := range []int{128, 192} {
