@@ -61,7 +61,7 @@ func (d *Detector) Detect(p *imgproc.Picture) ([]Detection, error) {
 }
 
 // DetectFull finds the faces at full range only: it sees more of several faces and takes
-// about three times as long as the short range. Its result lives apart from that of a
+// about six times as long as the short range. Its result lives apart from that of a
 // successful short range: both stay valid until the next call of either method.
 func (d *Detector) DetectFull(p *imgproc.Picture) ([]Detection, error) { return d.full.detect(p) }
 

@@ -2,6 +2,11 @@
 // range), the 468-point mesh, head pose, eyes, and the quality code that tells the person
 // what to do.
 //
+// A [Detector] finds faces, [Pick] chooses one, a [Mesher] fits the mesh, [Eyes] and a [Meter]
+// look at eyes, light and blur, and [Limits] judge what is known so far. Each belongs to one
+// goroutine and allocates nothing per frame. Nothing here says who somebody is or whether a
+// face is alive.
+//
 // Left and right are those of the picture, not of the person. Geometry is in picture pixels.
 package face
 
@@ -42,7 +47,7 @@ func (m *Mesh) At(i int) imgproc.Point {
 }
 
 // Oval is the outline of the face, in order (MediaPipe's FACE_OVAL).
-var Oval = [36]int{
+var Oval = [36]int{ //nolint:gochecknoglobals // a constant table
 	10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
 	152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 }

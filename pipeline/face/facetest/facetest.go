@@ -148,10 +148,14 @@ func (l *Looker) fit(tb testing.TB, err error) {
 // Each calls fn for 0 to n-1 from as many workers as there are processors. start makes a
 // worker's function, on the goroutine of the test.
 func Each(n int, start func() func(i int)) {
+	// All are started before the first runs: a start may end the test.
+	workers := make([]func(int), min(runtime.GOMAXPROCS(0), n))
+	for i := range workers {
+		workers[i] = start()
+	}
 	var wait sync.WaitGroup
 	var next atomic.Int64
-	for range min(runtime.GOMAXPROCS(0), n) {
-		fn := start()
+	for _, fn := range workers {
 		wait.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				fn(i)
