@@ -136,3 +136,11 @@ func (e *Enroller) Consent(ctx context.Context, act store.Act, id, by string) er
 // Now is an Act of this moment by the given source. Whether the clock is synchronised is not
 // known to a command, so its records say unsure.
 func Now(source string) store.Act { return store.Act{At: time.Now(), Source: source} }
+
+// AddPerson stores a new person.
+func AddPerson(ctx context.Context, db *store.DB, act store.Act, p access.Person) error {
+	return db.Update(ctx, act, func(tx *store.Tx) error {
+		_, err := tx.AddPerson(p)
+		return err
+	})
+}

@@ -92,7 +92,10 @@ func (p *Pipeline) End() (access.Sighting, bool) {
 
 // absent is a frame without a face.
 func (p *Pipeline) absent(at time.Time) (access.Sighting, bool, error) {
-	if p.active && at.Sub(p.t.last) < goneAfter {
+	if p.active && p.t.missing.IsZero() {
+		p.t.missing = at
+	}
+	if p.active && at.Sub(p.t.missing) < goneAfter {
 		return access.Sighting{}, false, nil
 	}
 	s, settled := p.End()
@@ -111,8 +114,8 @@ func (p *Pipeline) begin(at time.Time) {
 // present is a frame with a face.
 func (p *Pipeline) present(at time.Time) (s access.Sighting, settled bool, err error) {
 	switch {
-	case p.active && at.Sub(p.t.last) >= goneAfter:
-		// No frame came in between, or none could be read: this is another visit.
+	case p.active && at.Sub(p.t.last) >= blindAfter:
+		// Too long without a frame to say who this is.
 		s, settled = p.leave()
 		p.begin(at)
 	case !p.active, p.t.settled && !p.t.known && at.Sub(p.t.settledAt) >= retryAfter:
@@ -134,7 +137,7 @@ func (p *Pipeline) present(at time.Time) (s access.Sighting, settled bool, err e
 			p.begin(at)
 		}
 	}
-	p.t.last = at
+	p.t.last, p.t.missing = at, time.Time{}
 	p.t.frames++
 	p.t.since++
 	p.t.codes[a.Quality]++

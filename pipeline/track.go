@@ -15,8 +15,12 @@ const (
 
 	// An identity that has not been agreed on within this time of good frames is unknown.
 	agreeWithin = 1500 * time.Millisecond
-	// A face that is not seen for this long has left; a shorter gap is a missed detection.
+	// A face that frames do not show for this long has left; a shorter gap is a missed
+	// detection.
 	goneAfter = 700 * time.Millisecond
+	// A gap without any frames, of a stalled camera or a busy machine, says nothing about the
+	// person; over this length it ends the visit all the same.
+	blindAfter = 5 * time.Second
 	// A face seen in fewer frames than this leaves no record: it was never there to be judged.
 	leastFrames = 3
 	// Somebody who was refused and stays before the lens is judged anew after this time.
@@ -33,6 +37,7 @@ type vote struct {
 // the frames say until that suffices for one decision.
 type track struct {
 	first, last time.Time // frames with the face
+	missing     time.Time // the first frame without it since; zero while it is there
 	frames      int
 	good        int       // frames of quality ok
 	goodSince   time.Time // the first of them

@@ -90,11 +90,12 @@ func analyse(_ context.Context, e *env, args []string) error {
 	if (*sequence == "") == (len(files) == 0) {
 		return usagef("name pictures, or --sequence DIR")
 	}
-	an, closeAll, err := e.analyser()
+	s, err := e.sight()
 	if err != nil {
 		return err
 	}
-	defer closeAll() //nolint:errcheck // the process ends
+	defer s.Close() //nolint:errcheck // the process ends
+	an := s.an
 	if *sequence != "" {
 		return analyseSequence(e, an, *sequence)
 	}

@@ -37,15 +37,12 @@ func compare(_ context.Context, e *env, args []string) error {
 	if len(files) != 2 {
 		return usagef("compare takes two pictures")
 	}
-	an, closeAll, err := e.analyser()
+	s, err := e.sight()
 	if err != nil {
 		return err
 	}
-	defer closeAll() //nolint:errcheck // the process ends
-	id, err := identifier(an)
-	if err != nil {
-		return err
-	}
+	defer s.Close() //nolint:errcheck // the process ends
+	an, id := s.an, s.id
 	c := comparison{A: files[0], B: files[1], Model: an.Model()}
 	a, qa, err := template(an, files[0])
 	if err != nil {

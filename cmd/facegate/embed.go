@@ -35,11 +35,12 @@ func embedList(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	an, closeAll, err := e.analyser()
+	s, err := e.sight()
 	if err != nil {
 		return err
 	}
-	defer closeAll() //nolint:errcheck // the process ends
+	defer s.Close() //nolint:errcheck // the process ends
+	an := s.an
 	bar := newProgress(e.stderr, "embed", len(files))
 	vectors := make([]float32, 0, len(files)*an.Dim())
 	codes := make([]face.Quality, len(files))

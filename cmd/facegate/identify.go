@@ -46,15 +46,12 @@ func identify(ctx context.Context, e *env, args []string) error {
 	if len(files) == 0 {
 		return usagef("identify takes pictures")
 	}
-	an, closeAll, err := e.analyser()
+	s, err := e.sight()
 	if err != nil {
 		return err
 	}
-	defer closeAll() //nolint:errcheck // the process ends
-	id, err := identifier(an)
-	if err != nil {
-		return err
-	}
+	defer s.Close() //nolint:errcheck // the process ends
+	an, id := s.an, s.id
 	if *gallery == "" {
 		err = e.loadStore(ctx, id)
 	} else {

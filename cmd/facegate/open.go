@@ -30,6 +30,7 @@ func (e *env) config() (*config.Config, error) {
 // An engine is the runtime with the installed models.
 type engine struct {
 	rt   *litert.Runtime
+	list *models.List
 	load litert.Loader
 }
 
@@ -51,28 +52,35 @@ func (e *env) engine() (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{rt: rt, load: load.Loader(set, rt, 1)}, nil
+	return &engine{rt: rt, list: set.List(), load: load.Loader(set, rt, 1)}, nil
 }
 
 func (g *engine) Close() error { return g.rt.Close() }
 
-// analyser opens the whole pipeline for single pictures; close ends it and the engine.
-func (e *env) analyser() (an *pipeline.Analyser, closeAll func() error, err error) {
-	g, err := e.engine()
-	if err != nil {
-		return nil, nil, err
-	}
-	an, err = pipeline.Open(g.load, "")
-	if err != nil {
-		return nil, nil, errors.Join(err, g.Close())
-	}
-	return an, func() error { return errors.Join(an.Close(), g.Close()) }, nil
+// A sight is the whole pipeline for single pictures, with an empty gallery for its templates.
+type sight struct {
+	engine *engine
+	an     *pipeline.Analyser
+	id     *pipeline.Identifier
 }
 
-// identifier is an empty gallery for the Analyser's templates, with the shipped calibration.
-func identifier(an *pipeline.Analyser) (*pipeline.Identifier, error) {
-	return kiosk.NewIdentifier(models.Manifest(), an)
+func (e *env) sight() (*sight, error) {
+	g, err := e.engine()
+	if err != nil {
+		return nil, err
+	}
+	s := &sight{engine: g}
+	if s.an, err = pipeline.Open(g.load, ""); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	if s.id, err = kiosk.NewIdentifier(g.list, s.an); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
+
+// Close frees models and runtime.
+func (s *sight) Close() error { return errors.Join(s.an.Close(), s.engine.Close()) }
 
 // store opens the instance's store beside a daemon that may be running.
 func (e *env) store(ctx context.Context) (*store.DB, error) {

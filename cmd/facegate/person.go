@@ -264,19 +264,15 @@ func enrolPerson(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer db.Close() //nolint:errcheck // every change is committed
-	an, closeAll, err := e.analyser()
+	s, err := e.sight()
 	if err != nil {
 		return err
 	}
-	defer closeAll() //nolint:errcheck // the process ends
-	ident, err := identifier(an)
-	if err != nil {
+	defer s.Close() //nolint:errcheck // the process ends
+	if err := e.loadStore(ctx, s.id); err != nil {
 		return err
 	}
-	if err := e.loadStore(ctx, ident); err != nil {
-		return err
-	}
-	enroller := &kiosk.Enroller{DB: db, Analyser: an, Identifier: ident}
+	enroller := &kiosk.Enroller{DB: db, Analyser: s.an, Identifier: s.id}
 	if _, err := db.Person(ctx, id); err != nil {
 		return err
 	}

@@ -7,11 +7,8 @@ import (
 	"facegate/pipeline"
 )
 
-func demo(context.Context, *env, []string) error        { return nil }
-func doctor(context.Context, *env, []string) error      { return nil }
-func evaluate(context.Context, *env, []string) error    { return nil }
-func bench(context.Context, *env, []string) error       { return nil }
-func doorCommand(context.Context, *env, []string) error { return nil }
+func doctor(context.Context, *env, []string) error { return nil }
+func bench(context.Context, *env, []string) error  { return nil }
 
 func analyseSequence(*env, *pipeline.Analyser, string) error                    { return nil }
 func (e *env) enrolCamera(context.Context, *kiosk.Enroller, string, bool) error { return nil }

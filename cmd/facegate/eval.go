@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"facegate/eval"
+	"facegate/pipeline"
+)
+
+func evaluate(ctx context.Context, e *env, args []string) error {
+	fs := e.flags("eval")
+	dir := fs.String("suite", "", "directory with the labelled sets")
+	out := fs.String("out", "", "directory for report.html and report.csv")
+	workers := fs.Int("workers", runtime.NumCPU(), "pictures looked at side by side")
+	var only list
+	fs.Var(&only, "set", "only this set, may be repeated")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 || *dir == "" || *out == "" {
+		return usagef("eval needs --suite DIR and --out DIR")
+	}
+	if err := os.MkdirAll(*out, 0o755); err != nil {
+		return err
+	}
+	s, err := e.sight()
+	if err != nil {
+		return err
+	}
+	defer s.Close() //nolint:errcheck // the process ends
+	var bar *progress
+	report, err := eval.Run(ctx, eval.Options{
+		Suite: *dir, Calibration: s.id.Calibration, Workers: *workers, Sets: only,
+		Open: func() (*pipeline.Analyser, error) { return pipeline.Open(s.engine.load, "") },
+		Step: func(_, of int) {
+			if bar == nil {
+				bar = newProgress(e.stderr, "eval", of)
+			}
+			bar.step()
+		},
+	})
+	if err != nil {
+		return err
+	}
+	bar.done()
+	if err := report.WriteFiles(*out); err != nil {
+		return err
+	}
+	if err := report.WriteText(e.stdout); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "\nwritten: %s\n", filepath.Join(*out, "report.html"))
+	return nil
+}
