@@ -43,7 +43,7 @@ func ResizeArea(dst, src *Image) {
 // areaRGB resamples by the tables in t.
 func areaRGB(dst, src *Image, t *scratch) {
 	n := 3 * t.x.n
-	t.acc, t.out = grow(t.acc, n+1), grow(t.out, 3*dst.W) // one more: see fg_hsum3
+	t.acc, t.out = grow(t.acc, n+1), grow(t.out, 3*dst.W) // one more: see px_hsum3
 	scale := areaScale(t.x.span, t.y.span, 1)
 	pix := src.Pix[t.y.lo*src.Stride+3*t.x.lo:]
 	for y := range dst.H {

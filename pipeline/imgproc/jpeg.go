@@ -107,6 +107,16 @@ func (p *Picture) setMJPEG(f *device.Frame) error {
 		p.jpeg = append(p.jpeg, data[h.sos:]...)
 		data = p.jpeg
 	}
+	if p.Turbo != nil {
+		ok, err := p.Turbo.decode(&p.turbo, data, f.Width, f.Height)
+		if err != nil {
+			return fmt.Errorf("%w: the MJPEG frame is damaged or cut short (%v); drop it", ErrPicture, err)
+		}
+		if ok {
+			p.setYCbCr(&p.turbo, fullRange())
+			return nil
+		}
+	}
 	m, err := jpeg.Decode(bytes.NewReader(data))
 	if err != nil {
 		return fmt.Errorf("%w: the MJPEG frame is damaged or cut short (%v); drop it", ErrPicture, err)

@@ -22,7 +22,7 @@ typedef int32_t i32x4 __attribute__((vector_size(16)));
 
 #define CHUNK 1024
 
-KERNEL void fg_vsum(uint32_t *restrict acc, size_t n, const uint8_t *restrict pix, size_t stride,
+KERNEL void px_vsum(uint32_t *restrict acc, size_t n, const uint8_t *restrict pix, size_t stride,
 	const int32_t *restrict idx, const uint32_t *restrict w, size_t taps) {
 	uint16_t sum[CHUNK];
 	for (size_t x = 0; x < n; x += CHUNK) {
@@ -70,7 +70,7 @@ INLINE uint16_t mean(double sum, double scale) {
 	return (uint16_t)bits;
 }
 
-KERNEL void fg_hsum3(uint16_t *restrict out, const uint32_t *restrict acc, const int32_t *restrict from,
+KERNEL void px_hsum3(uint16_t *restrict out, const uint32_t *restrict acc, const int32_t *restrict from,
 	const int32_t *restrict idx, const uint32_t *restrict w, size_t dn, double scale) {
 	for (size_t d = 0; d < dn; d++, out += 3) {
 		f64x4 s = {0, 0, 0, 0};
@@ -83,7 +83,7 @@ KERNEL void fg_hsum3(uint16_t *restrict out, const uint32_t *restrict acc, const
 	}
 }
 
-void fg_hsum(uint16_t *restrict out, const uint32_t *restrict acc, const int32_t *restrict from,
+void px_hsum(uint16_t *restrict out, const uint32_t *restrict acc, const int32_t *restrict from,
 	const int32_t *restrict idx, const uint32_t *restrict w, size_t dn, size_t step, size_t gap, size_t nc, double scale) {
 	for (size_t d = 0; d < dn; d++, out += 3) {
 		uint64_t s0 = 0, s1 = 0;
@@ -112,7 +112,7 @@ INLINE uint8_t clamp8(int32_t v) {
 	return (uint8_t)(v > 255 ? 255 : v);
 }
 
-void fg_hfilter(int32_t *restrict out, const uint8_t *restrict row, const int32_t *restrict idx,
+void px_hfilter(int32_t *restrict out, const uint8_t *restrict row, const int32_t *restrict idx,
 	const int32_t *restrict w, size_t dn, size_t size) {
 	for (size_t d = 0; d < dn; d++, out += 3, idx += size, w += size) {
 		int32_t r = 0, g = 0, b = 0;
@@ -126,13 +126,13 @@ void fg_hfilter(int32_t *restrict out, const uint8_t *restrict row, const int32_
 	}
 }
 
-KERNEL void fg_vlinear(uint8_t *restrict out, const int32_t *restrict a, const int32_t *restrict b,
+KERNEL void px_vlinear(uint8_t *restrict out, const int32_t *restrict a, const int32_t *restrict b,
 	size_t n, int32_t wa, int32_t wb) {
 	for (size_t i = 0; i < n; i++)
 		out[i] = (uint8_t)(((wa * (a[i] >> 4) >> 16) + (wb * (b[i] >> 4) >> 16) + 2) >> 2);
 }
 
-KERNEL void fg_vlanczos(uint8_t *restrict out, const int32_t *restrict ring, size_t n,
+KERNEL void px_vlanczos(uint8_t *restrict out, const int32_t *restrict ring, size_t n,
 	const int32_t *restrict slot, const int32_t *restrict w) {
 	const int32_t *r[8];
 	for (int k = 0; k < 8; k++)
@@ -185,9 +185,9 @@ INLINE i32x4 pairs(u8x16 v) {
 	return (i32x4)__builtin_shufflevector(v, zero, 0, 16, 3, 16, 1, 16, 4, 16, 2, 16, 5, 16, 16, 16, 16, 16);
 }
 
-KERNEL void fg_warp(uint8_t *restrict dst, size_t dw, size_t dh, size_t dstride,
-	const uint8_t *restrict src, size_t sw, size_t sh, size_t sstride, const fg_warp_map *qp) {
-	const fg_warp_map q = *qp;
+KERNEL void px_warp(uint8_t *restrict dst, size_t dw, size_t dh, size_t dstride,
+	const uint8_t *restrict src, size_t sw, size_t sh, size_t sstride, const px_warp_map *qp) {
+	const px_warp_map q = *qp;
 	// Eight bytes are read at a pixel, two more than it and its neighbour have.
 	uint64_t inx = sw > 2 ? sw - 2 : 0, iny = sh - 1;
 	for (size_t y = 0; y < dh; y++) {
@@ -213,7 +213,7 @@ KERNEL void fg_warp(uint8_t *restrict dst, size_t dw, size_t dh, size_t dstride,
 
 // ---- colour ----
 
-INLINE void ycc_pixel(uint8_t *o, int32_t y, int32_t cb, int32_t cr, const fg_matrix *m) {
+INLINE void ycc_pixel(uint8_t *o, int32_t y, int32_t cb, int32_t cr, const px_matrix *m) {
 	y -= m->black;
 	y = (y < 0 ? 0 : y) * m->y + (1 << (m->shift - 1));
 	cb -= m->zero, cr -= m->zero;
@@ -247,9 +247,9 @@ INLINE void interleave(uint8_t *o, u8x16 r, u8x16 g, u8x16 b) {
 #define BLOCK 64
 
 INLINE void ycc_block(uint8_t *restrict o, const uint8_t *restrict y, const uint8_t *restrict u,
-	const uint8_t *restrict v, const fg_matrix *mp) {
+	const uint8_t *restrict v, const px_matrix *mp) {
 	uint8_t r[BLOCK], g[BLOCK], b[BLOCK];
-	const fg_matrix m = *mp;
+	const px_matrix m = *mp;
 	const int32_t half = 1 << (m.shift - 1);
 	for (int i = 0; i < BLOCK; i++) {
 		int32_t l = y[i] - m.black, cb = u[i] - m.zero, cr = v[i] - m.zero;
@@ -262,8 +262,8 @@ INLINE void ycc_block(uint8_t *restrict o, const uint8_t *restrict y, const uint
 		interleave(o + 3 * i, load16(r + i), load16(g + i), load16(b + i));
 }
 
-KERNEL void fg_ycc(uint8_t *restrict dst, const uint8_t *restrict y, const uint8_t *restrict cb,
-	const uint8_t *restrict cr, size_t n, const fg_matrix *m) {
+KERNEL void px_ycc(uint8_t *restrict dst, const uint8_t *restrict y, const uint8_t *restrict cb,
+	const uint8_t *restrict cr, size_t n, const px_matrix *m) {
 	size_t i = 0;
 	for (; i + BLOCK <= n; i += BLOCK)
 		ycc_block(dst + 3 * i, y + i, cb + i, cr + i, m);
@@ -271,7 +271,7 @@ KERNEL void fg_ycc(uint8_t *restrict dst, const uint8_t *restrict y, const uint8
 		ycc_pixel(dst + 3 * i, y[i], cb[i], cr[i], m);
 }
 
-KERNEL void fg_yuyv(uint8_t *restrict dst, const uint8_t *restrict row, size_t n, const fg_matrix *m) {
+KERNEL void px_yuyv(uint8_t *restrict dst, const uint8_t *restrict row, size_t n, const px_matrix *m) {
 	uint8_t y[BLOCK], u[BLOCK], v[BLOCK];
 	size_t i = 0;
 	for (; i + BLOCK <= n; i += BLOCK) {
@@ -288,8 +288,8 @@ KERNEL void fg_yuyv(uint8_t *restrict dst, const uint8_t *restrict row, size_t n
 		ycc_pixel(dst + 3 * i, row[2 * i], row[4 * (i / 2) + 1], row[4 * (i / 2) + 3], m);
 }
 
-KERNEL void fg_nv12(uint8_t *restrict dst, const uint8_t *restrict y, const uint8_t *restrict uv,
-	size_t n, const fg_matrix *m) {
+KERNEL void px_nv12(uint8_t *restrict dst, const uint8_t *restrict y, const uint8_t *restrict uv,
+	size_t n, const px_matrix *m) {
 	uint8_t u[BLOCK], v[BLOCK];
 	size_t i = 0;
 	for (; i + BLOCK <= n; i += BLOCK) {
@@ -305,15 +305,15 @@ KERNEL void fg_nv12(uint8_t *restrict dst, const uint8_t *restrict y, const uint
 		ycc_pixel(dst + 3 * i, y[i], uv[i & ~(size_t)1], uv[(i & ~(size_t)1) + 1], m);
 }
 
-void fg_ycc_mean(uint8_t *restrict dst, const uint16_t *restrict ycc, size_t n, const fg_matrix *mp) {
-	fg_matrix m = *mp;
+void px_ycc_mean(uint8_t *restrict dst, const uint16_t *restrict ycc, size_t n, const px_matrix *mp) {
+	px_matrix m = *mp;
 	for (size_t i = 0; i < 3 * n; i += 3)
 		ycc_pixel(dst + i, ycc[i], ycc[i + 1], ycc[i + 2], &m);
 }
 
 // ---- model inputs ----
 
-KERNEL void fg_fill(float *restrict dst, const uint8_t *restrict row, size_t n, int bgr,
+KERNEL void px_fill(float *restrict dst, const uint8_t *restrict row, size_t n, int bgr,
 	const float *restrict mul, const float *restrict add) {
 	size_t r = bgr ? 2 : 0, b = 2 - r;
 	float m0 = mul[0], m1 = mul[1], m2 = mul[2], a0 = add[0], a1 = add[1], a2 = add[2];

@@ -4,30 +4,30 @@ package imgproc
 
 /*
 #cgo CFLAGS: -O3 -std=c11 -Wall -Wextra -Wno-psabi
-#cgo noescape fg_vsum
-#cgo nocallback fg_vsum
-#cgo noescape fg_hsum
-#cgo nocallback fg_hsum
-#cgo noescape fg_hsum3
-#cgo nocallback fg_hsum3
-#cgo noescape fg_hfilter
-#cgo nocallback fg_hfilter
-#cgo noescape fg_vlinear
-#cgo nocallback fg_vlinear
-#cgo noescape fg_vlanczos
-#cgo nocallback fg_vlanczos
-#cgo noescape fg_warp
-#cgo nocallback fg_warp
-#cgo noescape fg_ycc
-#cgo nocallback fg_ycc
-#cgo noescape fg_yuyv
-#cgo nocallback fg_yuyv
-#cgo noescape fg_nv12
-#cgo nocallback fg_nv12
-#cgo noescape fg_ycc_mean
-#cgo nocallback fg_ycc_mean
-#cgo noescape fg_fill
-#cgo nocallback fg_fill
+#cgo noescape px_vsum
+#cgo nocallback px_vsum
+#cgo noescape px_hsum
+#cgo nocallback px_hsum
+#cgo noescape px_hsum3
+#cgo nocallback px_hsum3
+#cgo noescape px_hfilter
+#cgo nocallback px_hfilter
+#cgo noescape px_vlinear
+#cgo nocallback px_vlinear
+#cgo noescape px_vlanczos
+#cgo nocallback px_vlanczos
+#cgo noescape px_warp
+#cgo nocallback px_warp
+#cgo noescape px_ycc
+#cgo nocallback px_ycc
+#cgo noescape px_yuyv
+#cgo nocallback px_yuyv
+#cgo noescape px_nv12
+#cgo nocallback px_nv12
+#cgo noescape px_ycc_mean
+#cgo nocallback px_ycc_mean
+#cgo noescape px_fill
+#cgo nocallback px_fill
 #include "kernels.h"
 */
 import "C"
@@ -42,7 +42,7 @@ func u32(s []uint32) *C.uint32_t {
 	return (*C.uint32_t)(unsafe.SliceData(s))
 }
 func u16(s []uint16) *C.uint16_t  { return (*C.uint16_t)(unsafe.SliceData(s)) }
-func (m *matrix) c() *C.fg_matrix { return (*C.fg_matrix)(unsafe.Pointer(m)) }
+func (m *matrix) c() *C.px_matrix { return (*C.px_matrix)(unsafe.Pointer(m)) }
 
 func vsum(acc []uint32, pix []byte, stride int, y *axis, d int) {
 	a, b := y.from[d], y.from[d+1]
@@ -52,7 +52,7 @@ func vsum(acc []uint32, pix []byte, stride int, y *axis, d int) {
 	}
 	idx, w := y.idx[a:b], y.w[a:b]
 	_ = pix[:(y.n-1)*stride+len(acc)]
-	C.fg_vsum(u32(acc), C.size_t(len(acc)), u8(pix), C.size_t(stride), i32(idx), u32(w), C.size_t(len(idx)))
+	C.px_vsum(u32(acc), C.size_t(len(acc)), u8(pix), C.size_t(stride), i32(idx), u32(w), C.size_t(len(idx)))
 }
 
 func hsum(out []uint16, acc []uint32, x *axis, c channels, scale float64) {
@@ -60,58 +60,58 @@ func hsum(out []uint16, acc []uint32, x *axis, c channels, scale float64) {
 	_ = out[:3*(n-1)+c.nc]
 	_ = acc[:(x.n-1)*c.step+(c.nc-1)*c.gap+1]
 	if c == packed3() && len(acc) > 3*x.n {
-		C.fg_hsum3(u16(out), u32(acc), i32(x.from), i32(x.idx), u32(x.w), C.size_t(n), C.double(scale))
+		C.px_hsum3(u16(out), u32(acc), i32(x.from), i32(x.idx), u32(x.w), C.size_t(n), C.double(scale))
 		return
 	}
 	if c.nc == 3 {
 		hsumGo(out, acc, x, c, scale)
 		return
 	}
-	C.fg_hsum(u16(out), u32(acc), i32(x.from), i32(x.idx), u32(x.w), C.size_t(n),
+	C.px_hsum(u16(out), u32(acc), i32(x.from), i32(x.idx), u32(x.w), C.size_t(n),
 		C.size_t(c.step), C.size_t(c.gap), C.size_t(c.nc), C.double(scale))
 }
 
 func hfilter(out []int32, row []byte, t *taps) {
 	_, _ = out[:3*t.dn], row[:3*t.n]
-	C.fg_hfilter(i32(out), u8(row), i32(t.idx), i32(t.w), C.size_t(t.dn), C.size_t(t.size))
+	C.px_hfilter(i32(out), u8(row), i32(t.idx), i32(t.w), C.size_t(t.dn), C.size_t(t.size))
 }
 
 func vlinear(out []byte, a, b []int32, wa, wb int32) {
 	a, b = a[:len(out)], b[:len(out)]
-	C.fg_vlinear(u8(out), i32(a), i32(b), C.size_t(len(out)), C.int32_t(wa), C.int32_t(wb))
+	C.px_vlinear(u8(out), i32(a), i32(b), C.size_t(len(out)), C.int32_t(wa), C.int32_t(wb))
 }
 
 func vlanczos(out []byte, ring []int32, slot, w *[8]int32) {
 	_ = ring[:8*len(out)]
-	C.fg_vlanczos(u8(out), i32(ring), C.size_t(len(out)), i32(slot[:]), i32(w[:]))
+	C.px_vlanczos(u8(out), i32(ring), C.size_t(len(out)), i32(slot[:]), i32(w[:]))
 }
 
 func warp(dst, src *Image, q warpMap) {
 	_, _ = dst.row(dst.H-1), src.row(src.H-1)
-	C.fg_warp(u8(dst.Pix), C.size_t(dst.W), C.size_t(dst.H), C.size_t(dst.Stride),
-		u8(src.Pix), C.size_t(src.W), C.size_t(src.H), C.size_t(src.Stride), (*C.fg_warp_map)(unsafe.Pointer(&q)))
+	C.px_warp(u8(dst.Pix), C.size_t(dst.W), C.size_t(dst.H), C.size_t(dst.Stride),
+		u8(src.Pix), C.size_t(src.W), C.size_t(src.H), C.size_t(src.Stride), (*C.px_warp_map)(unsafe.Pointer(&q)))
 }
 
 func yccRow(dst, y, cb, cr []byte, m *matrix) {
 	dst, cb, cr = dst[:3*len(y)], cb[:len(y)], cr[:len(y)]
-	C.fg_ycc(u8(dst), u8(y), u8(cb), u8(cr), C.size_t(len(y)), m.c())
+	C.px_ycc(u8(dst), u8(y), u8(cb), u8(cr), C.size_t(len(y)), m.c())
 }
 
 func yuyvRow(dst, row []byte, m *matrix) {
 	n := len(row) / 4 * 2
 	dst = dst[:3*n]
-	C.fg_yuyv(u8(dst), u8(row), C.size_t(n), m.c())
+	C.px_yuyv(u8(dst), u8(row), C.size_t(n), m.c())
 }
 
 func nv12Row(dst, y, uv []byte, m *matrix) {
 	dst, uv = dst[:3*len(y)], uv[:(len(y)+1)&^1]
-	C.fg_nv12(u8(dst), u8(y), u8(uv), C.size_t(len(y)), m.c())
+	C.px_nv12(u8(dst), u8(y), u8(uv), C.size_t(len(y)), m.c())
 }
 
 func yccMean(dst []byte, ycc []uint16, m *matrix) {
 	n := len(ycc) / 3
 	dst = dst[:3*n]
-	C.fg_ycc_mean(u8(dst), u16(ycc), C.size_t(n), m.c())
+	C.px_ycc_mean(u8(dst), u16(ycc), C.size_t(n), m.c())
 }
 
 func fill(dst []float32, row []byte, n *Norm) {
@@ -121,5 +121,5 @@ func fill(dst []float32, row []byte, n *Norm) {
 	if n.BGR {
 		bgr = 1
 	}
-	C.fg_fill((*C.float)(unsafe.SliceData(dst)), u8(row), C.size_t(k), bgr, (*C.float)(&n.Mul[0]), (*C.float)(&n.Add[0]))
+	C.px_fill((*C.float)(unsafe.SliceData(dst)), u8(row), C.size_t(k), bgr, (*C.float)(&n.Mul[0]), (*C.float)(&n.Add[0]))
 }

@@ -3,6 +3,7 @@ package imgproc
 import (
 	"errors"
 	"fmt"
+	"image"
 	"math"
 
 	"facegate/device"
@@ -17,6 +18,10 @@ var ErrPicture = errors.New("picture cannot be read")
 type Picture struct {
 	W, H int
 
+	// Turbo decodes MJPEG frames, if it is set; it may differ from the Go decoder, which does
+	// it otherwise, by the rounding of the transform. The owner closes it.
+	Turbo *Turbo
+
 	rgb       Image  // what RGB returns once ready
 	own       Image  // the memory of converted frames
 	ready     bool   // rgb shows the picture
@@ -27,6 +32,7 @@ type Picture struct {
 	matrix    matrix
 	cb, cr    []byte // one upsampled row
 	jpeg      []byte // a frame with its tables put in
+	turbo     image.YCbCr
 	letterbox scratch
 }
 
