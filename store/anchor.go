@@ -24,8 +24,6 @@ type anchor struct {
 
 	mu       sync.Mutex
 	file     *os.File
-	last     uint64 // newest event this process knows to be anchored
-	suspect  bool   // the chain's end was broken when last looked at
 	unsynced int
 }
 
@@ -100,7 +98,8 @@ func (a *anchor) parse(record []byte) (head, bool) {
 	return h, hmac.Equal(record, a.format(h))
 }
 
-// put records h, unless a newer event was put already. It makes the file where there is none.
+// put records h, and makes the file where there is none. Where two transactions' ends are put
+// in the wrong order the anchor lags behind, which it may.
 func (a *anchor) put(h head) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -109,13 +108,9 @@ func (a *anchor) put(h head) error {
 			return err
 		}
 	}
-	if h.seq < a.last {
-		return nil
-	}
 	if _, err := a.file.WriteAt(a.format(h), int64(h.seq%2)*recordSize); err != nil {
 		return err
 	}
-	a.last = h.seq
 	if a.unsynced++; a.unsynced < syncEvery {
 		return nil
 	}
@@ -157,22 +152,8 @@ func (a *anchor) replace(h head) error {
 	if _, err := a.file.WriteAt(bytes.Repeat(a.format(h), 2), 0); err != nil {
 		return err
 	}
-	a.last, a.suspect, a.unsynced = h.seq, false, 0
+	a.unsynced = 0
 	return a.file.Sync()
-}
-
-// trusts reports whether nothing that this process knows speaks against the chain ending with h.
-func (a *anchor) trusts(h head) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return !a.suspect && h.seq >= a.last
-}
-
-// accept takes h for the chain's end after a closer look.
-func (a *anchor) accept(h head) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.suspect, a.last = false, h.seq
 }
 
 func (a *anchor) close() error {

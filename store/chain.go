@@ -95,8 +95,7 @@ func (db *DB) openChain(ctx context.Context) error {
 		return err
 	}
 	if broken != nil {
-		db.anchor.suspect = true
-		return nil
+		return nil // for the caller to ask
 	}
 	h, err := db.readHead(ctx)
 	if err != nil {
@@ -156,12 +155,12 @@ func (tx *Tx) readHead() (h head, err error) {
 	case err != nil:
 		return head{}, err
 	case len(hash) != len(h.hash):
-		return head{}, &ChainError{end, "the record of the chain's end is not genuine"}
+		return head{}, &ChainError{max(end, 1), "the record of the chain's end is not genuine"}
 	}
 	h.hash = access.Hash(hash)
 	switch {
 	case !hmac.Equal(mac, tx.db.notary().mac(theEnd, h)):
-		return head{}, &ChainError{end, "the record of the chain's end is not genuine"}
+		return head{}, &ChainError{max(end, 1), "the record of the chain's end is not genuine"}
 	case end < h.seq:
 		return head{}, &ChainError{end + 1, fmt.Sprintf("events %d to %d are missing", end+1, h.seq)}
 	case end > h.seq:
@@ -210,7 +209,7 @@ func (tx *Tx) agree(anchored head, state anchorState, h head) error {
 	case state == anchorMissing:
 		return &ChainError{h.seq, "the anchor beside the database is missing: whether events were cut off cannot be told"}
 	case state == anchorForeign:
-		return &ChainError{h.seq, "the anchor beside the database is not this store's: the database was replaced, or the anchor altered"}
+		return &ChainError{max(h.seq, 1), "the anchor beside the database is not this store's: the database was replaced, or the anchor altered"}
 	case anchored.seq > h.seq:
 		return &ChainError{h.seq + 1, fmt.Sprintf("events %d to %d were cut off", h.seq+1, anchored.seq)}
 	case anchored.seq == 0:
@@ -284,22 +283,18 @@ func (tx *Tx) walk(last *head) error {
 	return rows.Err()
 }
 
-// trustedHead is the chain's end, to append to. Where this process has seen a later one, or
-// found the end broken, it looks at the anchor again: a person may have used Reanchor since.
+// trustedHead is the chain's end, to append to. The anchor is read every time: another
+// process may have moved it on, and the end may be cut off while this one runs.
 func (tx *Tx) trustedHead() (head, error) {
-	h, err := tx.readHead()
-	if err != nil || tx.db.anchor.trusts(h) {
-		return h, err
-	}
 	anchored, state, err := tx.db.anchor.get()
 	if err != nil {
 		return head{}, err
 	}
-	if err := tx.agree(anchored, state, h); err != nil {
+	h, err := tx.readHead()
+	if err != nil {
 		return head{}, err
 	}
-	tx.db.anchor.accept(h)
-	return h, nil
+	return h, tx.agree(anchored, state, h)
 }
 
 // Reanchor goes on after a break at the chain's end that a person has looked at: it appends

@@ -181,7 +181,7 @@ func TestCutOffUnderARunningDaemon(t *testing.T) {
 	if _, err := db.writer.ExecContext(t.Context(), "VACUUM INTO ?", options(old).Path); err != nil {
 		t.Fatal(err)
 	}
-	appendDenied(t, db, 5)
+	appendDenied(t, open(t, dir), 5) // by another process, so that the daemon has never seen them
 	meddle(t, dir, func(raw *sql.DB) {
 		raw.SetMaxOpenConns(1)
 		run(t, raw, "ATTACH '"+options(old).Path+"' AS old", "DELETE FROM event WHERE seq > 5", "DELETE FROM chain", "INSERT INTO chain SELECT * FROM old.chain")
@@ -332,8 +332,17 @@ func TestEventsAreAppended(t *testing.T) {
 	if err := db.reader.QueryRowContext(t.Context(), "SELECT count(*) FROM outbox JOIN event USING (seq)").Scan(&waiting); err != nil || waiting != 4 {
 		t.Errorf("%d events in the outbox, %v, want 4", waiting, err)
 	}
-	if _, err := db.AppendEvent(t.Context(), act, access.Event{Kind: "door.broken"}); !errors.Is(err, access.ErrInvalid) {
-		t.Errorf("unknown kind: %v", err)
+	err = db.Update(t.Context(), act, func(tx *Tx) error {
+		if _, err := tx.AddPerson(access.Person{ID: "p9"}); err != nil {
+			return err
+		}
+		if _, err := tx.Append(access.Event{Kind: "door.broken"}); !errors.Is(err, access.ErrInvalid) {
+			t.Errorf("unknown kind: %v", err)
+		}
+		return nil
+	})
+	if _, missing := db.Person(t.Context(), "p9"); !errors.Is(err, access.ErrInvalid) || !errors.Is(missing, access.ErrNotFound) {
+		t.Errorf("a transaction was committed with an event unrecorded: %v, %v", err, missing)
 	}
 }
 

@@ -15,16 +15,22 @@ import (
 // number, id and hash, takes time, clock and source from the transaction's [Act] where e has
 // none, and returns the event as it is recorded. The event exists once the transaction has
 // committed. A *[ChainError] means that the end of the trail was tampered with; an event
-// that has no canonical form gives an error wrapping access.ErrInvalid.
+// that has no canonical form gives an error wrapping access.ErrInvalid. After an error the
+// transaction cannot be committed: what it changed would be unrecorded.
 func (tx *Tx) Append(e access.Event) (access.Event, error) {
-	if !tx.grown {
-		h, err := tx.trustedHead()
-		if err != nil {
-			return access.Event{}, fmt.Errorf("append event: %w", err)
-		}
-		tx.head, tx.grown = h, true
+	err := tx.unrecorded
+	if err == nil && !tx.grown {
+		tx.head, err = tx.trustedHead()
+		tx.grown = err == nil
 	}
-	return tx.link(e)
+	if err == nil {
+		e, err = tx.link(e)
+	}
+	if err != nil {
+		tx.unrecorded = fmt.Errorf("append event: %w", err)
+		return access.Event{}, tx.unrecorded
+	}
+	return e, nil
 }
 
 // link appends e after tx.head.
@@ -44,7 +50,7 @@ func (tx *Tx) link(e access.Event) (access.Event, error) {
 	}
 	e, body, err := e.Chain(tx.head.hash)
 	if err != nil {
-		return access.Event{}, fmt.Errorf("append event: %w", err)
+		return access.Event{}, err
 	}
 	_, err = tx.sql.ExecContext(tx.ctx, "INSERT INTO event VALUES (?, ?, ?, ?, ?)",
 		e.Seq, string(body), e.Prev[:], e.Hash[:], tx.db.notary().mac(anEvent, head{e.Seq, e.Hash}))
@@ -52,7 +58,7 @@ func (tx *Tx) link(e access.Event) (access.Event, error) {
 		_, err = tx.sql.ExecContext(tx.ctx, "INSERT INTO outbox VALUES (?)", e.Seq)
 	}
 	if err != nil {
-		return access.Event{}, fmt.Errorf("append event: %w", err)
+		return access.Event{}, err
 	}
 	tx.head, tx.pending = head{e.Seq, e.Hash}, true
 	return e, nil

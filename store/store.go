@@ -176,6 +176,8 @@ type Tx struct {
 	head    head // as this transaction leaves it
 	grown   bool // head was read and moved on
 	pending bool // head must be written before the commit
+
+	unrecorded error // of the event that could not be appended
 }
 
 // Now is the transaction's one moment.
@@ -197,6 +199,9 @@ func (db *DB) Update(ctx context.Context, act Act, fn func(*Tx) error) error {
 	tx := &Tx{ctx: ctx, sql: stx, db: db, act: act}
 	if err := fn(tx); err != nil {
 		return classify(err)
+	}
+	if tx.unrecorded != nil {
+		return classify(tx.unrecorded)
 	}
 	if tx.pending {
 		if err := tx.writeHead(); err != nil {
