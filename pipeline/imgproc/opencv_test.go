@@ -20,12 +20,11 @@ import (
 
 func opencv(t *testing.T) map[string][]byte {
 	t.Helper()
-	f, err := os.Open("testdata/opencv.gz")
+	data, err := os.ReadFile("testdata/opencv.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
+	z, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}

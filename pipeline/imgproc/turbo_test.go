@@ -14,7 +14,11 @@ func openTurbo(tb testing.TB) *Turbo {
 	if err != nil {
 		tb.Skip(err)
 	}
-	tb.Cleanup(func() { turbo.Close() })
+	tb.Cleanup(func() {
+		if err := turbo.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
 	return turbo
 }
 
