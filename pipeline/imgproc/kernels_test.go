@@ -101,6 +101,11 @@ func TestResamplingKernelsEqualTwins(t *testing.T) {
 		y.set(s)
 		stride := w + r.IntN(5)
 		pix := noise(r, stride*h)[y.lo*stride:]
+		if n%2 == 1 { // the largest sums
+			for i := range pix {
+				pix[i] = 255
+			}
+		}
 		got, want := make([]uint32, w), make([]uint32, w+1)
 		for d := range s.dn {
 			vsum(got, pix, stride, &y, d)
