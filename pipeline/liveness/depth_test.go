@@ -171,6 +171,11 @@ func TestDepthRefuses(t *testing.T) {
 			}
 			return s.last
 		}, DepthPending, CauseGap},
+		{"a turn of five frames", func(s *stage) DepthState {
+			s.every = 200 * time.Millisecond
+			s.straight(3)
+			return s.turn(30, 0, 5)
+		}, DepthPending, ""},
 		{"no picture", func(s *stage) DepthState {
 			for range 3 {
 				s.frame(head(0, 0, false), nil)

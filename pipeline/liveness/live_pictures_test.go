@@ -184,3 +184,36 @@ func TestCardSequencesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// The demonstration's attack: a portrait turned to and fro in the hand until the tries are
+// used up.
+func TestCardInTheHandIsASpoof(t *testing.T) {
+	n := 8
+	if testing.Short() {
+		n = 2
+	}
+	verdicts := make([]Verdict, n)
+	eachStill(t, n, func(t *testing.T, e *eye, i int, c *card.Card) {
+		s := NewSession(LevelDepth)
+		var img imgproc.Image
+		for at := time.Duration(0); at < 13*time.Second; at += 100 * time.Millisecond {
+			if err := c.Render(&img, card.InHand(at)); err != nil {
+				t.Error(err)
+				return
+			}
+			f, ok := e.look(t, &img)
+			if !ok || f.mesh.Presence < .5 {
+				continue
+			}
+			r := s.Feed(Frame{At: time.Unix(0, 0).Add(at), Image: &img, Mesh: &f.mesh, Box: f.box, Scored: true, Fusion: good})
+			if verdicts[i] = r.Verdict; r.Verdict != Pending {
+				return
+			}
+		}
+	})
+	for i, v := range verdicts {
+		if v != Spoof {
+			t.Errorf("still %d: got %v, want spoof", i, v)
+		}
+	}
+}

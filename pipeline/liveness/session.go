@@ -131,7 +131,7 @@ func NewSession(level Level) *Session {
 // randomDirection is drawn so that nobody can foresee it.
 func randomDirection() Direction {
 	var b [1]byte
-	rand.Read(b[:]) //nolint:errcheck // it never fails (crypto/rand)
+	rand.Read(b[:]) // never fails
 	return Left + Direction(b[0]&3)
 }
 

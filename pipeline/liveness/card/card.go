@@ -17,6 +17,7 @@ import (
 	"image/jpeg"
 	"math"
 	"math/rand/v2"
+	"time"
 
 	"facegate/pipeline/imgproc"
 )
@@ -105,7 +106,7 @@ func (c *Card) Render(dst *imgproc.Image, v View) error {
 	c.blur()
 	w, h := c.frame.W, c.frame.H
 	dst.Reset(w, h)
-	noise := rand.New(rand.NewPCG(v.Seed, 0x6361_7264)) //nolint:gosec // noise of a picture, to be repeatable
+	noise := rand.New(rand.NewPCG(v.Seed, 0x6361_7264))
 	turned := 1 + shading*math.Sin(v.Yaw*math.Pi/180)
 	if v.Light.Gain == 0 {
 		v.Light.Gain = 1
@@ -221,7 +222,7 @@ func (c *Card) background(seed uint64) {
 	}
 	const across, down = 5, 4
 	w, h := c.frame.W, c.frame.H
-	r := rand.New(rand.NewPCG(seed, 0x6261_636b)) //nolint:gosec // a picture, to be repeatable
+	r := rand.New(rand.NewPCG(seed, 0x6261_636b))
 	var grid [across * down * 3]float64
 	for i := range grid {
 		grid[i] = 60 + 140*r.Float64()
@@ -313,4 +314,19 @@ func (c *Card) compress(m *imgproc.Image, quality int) error {
 		}
 	}
 	return nil
+}
+
+// InHand is how somebody holds a card who tries to fool a door with it, at a time since it was
+// raised: straight for a second, then turned to and fro by up to 40 degrees, never quite still.
+// It is as a webcam sees it, under even light.
+func InHand(at time.Duration) View {
+	s := at.Seconds()
+	yaw := 0.
+	if s > 1 {
+		yaw = 40 * math.Sin((s-1)*1.2)
+	}
+	return View{
+		Yaw: yaw, Pitch: 2 * math.Sin(1.7*s), DX: 4 * math.Sin(3*s), DY: 3 * math.Sin(2*s),
+		Noise: 3, Seed: uint64(at), Background: 1, JPEG: 90,
+	}
 }
