@@ -243,14 +243,14 @@ func DecodeEvent(body []byte) (Event, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&in); err != nil {
-		return Event{}, fmt.Errorf("%w: read event: %v", ErrInvalid, err)
+		return Event{}, fmt.Errorf("%w: read event: %w", ErrInvalid, err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return Event{}, fmt.Errorf("%w: text after an event", ErrInvalid)
 	}
 	at, err := time.Parse(time.RFC3339, in.Time)
 	if err != nil {
-		return Event{}, fmt.Errorf("%w: event time: %v", ErrInvalid, err)
+		return Event{}, fmt.Errorf("%w: event time: %w", ErrInvalid, err)
 	}
 	e, again, err := Event{
 		Seq: in.Seq, ID: in.ID, Time: at, Clock: in.Clock, Kind: in.Kind, Person: in.Person,

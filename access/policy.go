@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -141,7 +142,7 @@ func (d Decision) Event(source string) Event {
 
 func (d Decision) deny(r Reason, why string) Decision {
 	d.Outcome, d.Reason = Deny, r
-	d.Because = append(d.Because[:len(d.Because):len(d.Because)], why)
+	d.Because = append(slices.Clip(d.Because), why)
 	return d
 }
 

@@ -2,12 +2,12 @@ package access
 
 import "slices"
 
-// A Kind says what an event is about; a Reason why somebody was refused. Both lists are
-// fixed from outside: other programs rely on the words.
-type (
-	Kind   string
-	Reason string
-)
+// A Kind says what an event is about. The list is fixed from outside: other programs rely
+// on the words.
+type Kind string
+
+// A Reason says why somebody was refused. The list is fixed like that of the kinds.
+type Reason string
 
 // Kinds of events.
 const (

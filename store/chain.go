@@ -90,12 +90,8 @@ func (db *DB) openChain(ctx context.Context) error {
 	if db.anchor, err = openAnchor(db.path+"-head", db.notary); err != nil {
 		return err
 	}
-	broken, err := db.Broken(ctx)
-	if err != nil {
-		return err
-	}
-	if broken != nil {
-		return nil // for the caller to ask
+	if broken, err := db.Broken(ctx); err != nil || broken != nil {
+		return err // a break is for the caller to ask about
 	}
 	h, err := db.readHead(ctx)
 	if err != nil {
