@@ -4,6 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"facegate/access"
 	"facegate/door"
@@ -47,8 +50,13 @@ func doorEvent(e door.Event) access.Event {
 	case door.WhoOperator:
 		out.Source = access.SourceAdmin("door")
 	}
-	if e.Why != "" {
-		out.Data["why"] = e.Why
+	if why := plain(e.Why); why != "" {
+		out.Data["why"] = why
+	}
+	if !out.Kind.Valid() {
+		// A doord of a later release: the record is kept under a kind that says so.
+		out.Kind = access.KindCommandDone
+		out.Data["kind"] = plain(e.Kind)
 	}
 	if out.Kind == access.KindDoorFire || out.Kind == access.KindTamper {
 		out.Data["on"] = strconv.FormatBool(e.On)
@@ -58,3 +66,21 @@ func doorEvent(e door.Event) access.Event {
 	}
 	return out
 }
+
+// plain is a text as the audit trail takes it: printable, and not longer than it allows.
+func plain(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, s)
+	for len(s) > maxWhy {
+		_, n := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-n]
+	}
+	return s
+}
+
+// maxWhy is how long a text in an event's data may be, in bytes.
+const maxWhy = 256

@@ -2,6 +2,7 @@ package kiosk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"facegate/internal/logkey"
 	"facegate/pipeline/match"
 	"facegate/store"
+	"facegate/store/seal"
 )
 
 // People keeps a gallery and a kiosk's directory in step with the store, whoever changes it:
@@ -41,21 +43,28 @@ func (p *People) Load(ctx context.Context) error {
 		return fmt.Errorf("load people: %w", err)
 	}
 	directory := access.Directory{}
-	others := 0
+	leftOut := 0
 	err = p.DB.View(ctx, func(tx *store.Tx) error {
+		// One damaged row must not shut everybody else out: it is left out, and said so.
 		for person, err := range tx.People() {
-			if err != nil {
+			switch {
+			case errors.Is(err, seal.ErrSealed):
+				leftOut++
+				p.Log.ErrorContext(ctx, "person left out", logkey.Person, person.ID, logkey.Error, err)
+			case err != nil:
 				return err
+			default:
+				directory[person.ID] = person
 			}
-			directory[person.ID] = person
 		}
 		for t, err := range tx.Templates(p.Gallery.Model()) {
-			if err != nil {
+			if err == nil {
+				err = gallery.Add(t.Person, match.Template{Model: t.Model, Vector: t.Vector})
+			} else if !errors.Is(err, seal.ErrSealed) {
 				return err
 			}
-			if err := gallery.Add(t.Person, match.Template{Model: t.Model, Vector: t.Vector}); err != nil {
-				// One damaged template must not shut everybody else out.
-				others++
+			if err != nil {
+				leftOut++
 				p.Log.ErrorContext(ctx, "template left out", logkey.Person, t.Person, logkey.Error, err)
 			}
 		}
@@ -74,7 +83,7 @@ func (p *People) Load(ctx context.Context) error {
 	}
 	p.revision, p.loaded = revision, true
 	templates, _ := p.Gallery.Len()
-	p.Log.InfoContext(ctx, "people loaded", logkey.People, len(directory), logkey.Templates, templates, logkey.LeftOut, others)
+	p.Log.InfoContext(ctx, "people loaded", logkey.People, len(directory), logkey.Templates, templates, logkey.LeftOut, leftOut)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"facegate/pipeline/cover"
 	"facegate/pipeline/embed"
@@ -25,14 +26,14 @@ type Analyser struct {
 	embedder *embed.Embedder
 	limits   face.Limits
 
-	meter     face.Meter
-	picture   imgproc.Picture
-	found     []face.Detection
-	surface   face.Surface
-	finding   face.Finding
-	vector    []float32
-	a         Analysis
-	fullRange bool // look for several faces with the full-range detector too
+	meter      face.Meter
+	picture    imgproc.Picture
+	candidates []face.Detection
+	surface    face.Surface
+	finding    face.Finding
+	vector     []float32
+	a          Analysis
+	still      bool // search as hard as can be: there is no next frame
 }
 
 // Open loads every model of the pipeline; embedder is an id of the manifest, "" its default. What could not be loaded is one error that names
@@ -93,12 +94,12 @@ func (an *Analyser) Dim() int { return an.embedder.Dim() }
 // error means that a model failed, never that the picture is bad.
 func (an *Analyser) Picture(img *imgproc.Image, st Stages) (*Analysis, error) {
 	an.picture.SetImage(img)
-	an.fullRange = true
-	defer func() { an.fullRange = false }()
+	an.still = true
+	defer func() { an.still = false }()
 	if err := an.locate(); err != nil {
 		return nil, err
 	}
-	if an.a.Faces > 0 {
+	if an.a.Quality != face.NoFace {
 		if err := an.describe(st); err != nil {
 			return nil, err
 		}
@@ -106,8 +107,8 @@ func (an *Analyser) Picture(img *imgproc.Image, st Stages) (*Analysis, error) {
 	return &an.a, nil
 }
 
-// locate finds the face and judges what detection, mesh and surface tell. Afterwards a.Faces
-// is 0, or Face, Mesh, Pose, Blur and Brightness are filled in.
+// locate finds the face and judges what detection, mesh and surface tell. Afterwards either
+// Quality is NoFace, or Face, Mesh, Pose, Blur and Brightness are filled in.
 func (an *Analyser) locate() error {
 	a := &an.a
 	*a = Analysis{
@@ -115,27 +116,45 @@ func (an *Analyser) locate() error {
 		EyesOpen: NotRun(), Liveness: NotRun(), Cover: cover.NotRun(),
 	}
 	an.finding = face.Finding{W: a.Width, H: a.Height, EyesOpen: math.NaN()}
-	found, err := an.detector.Detect(&an.picture)
+	var found, all []face.Detection
+	var err error
+	if an.still {
+		found, all, err = an.detector.Search(&an.picture)
+	} else {
+		found, err = an.detector.Detect(&an.picture)
+		all = found
+	}
 	if err != nil {
 		return fmt.Errorf("detect faces: %w", err)
 	}
-	an.found = append(an.found[:0], found...)
-	picked := face.Pick(an.found, a.Width, a.Height)
-	if picked == nil {
-		return nil
-	}
-	a.Face = *picked
-	if an.fullRange {
-		more, err := an.detector.DetectFull(&an.picture)
-		if err != nil {
-			return fmt.Errorf("detect faces at full range: %w", err)
+	a.Faces = max(len(found), len(all))
+	an.finding.Faces = all
+	an.candidates = append(an.candidates[:0], found...)
+	for range maxCandidates {
+		picked := face.Pick(an.candidates, a.Width, a.Height)
+		if picked == nil {
+			return nil
 		}
-		an.found = face.Merge(an.found, more)
+		a.Face = *picked
+		if err := an.settle(); err != nil {
+			return err
+		}
+		if a.Quality != face.NoFace {
+			return nil
+		}
+		// What the detector took for a face is none; somebody may stand beside it.
+		an.candidates = slices.DeleteFunc(an.candidates, func(d face.Detection) bool { return d == a.Face })
 	}
-	a.Faces = len(an.found)
-	an.finding.Faces, an.finding.Face = an.found, &a.Face
+	return nil
+}
 
-	img := an.picture.RGB()
+// maxCandidates is how many detections of one picture are looked into.
+const maxCandidates = 3
+
+// settle fits the mesh to a.Face and judges what can be judged at once.
+func (an *Analyser) settle() error {
+	a, img := &an.a, an.picture.RGB()
+	an.finding.Face, an.finding.Coverage, a.Cover = &a.Face, face.CoverUnknown, cover.NotRun()
 	if err := an.mesher.Fit(img, &a.Face, &a.Mesh); err != nil {
 		return fmt.Errorf("fit mesh: %w", err)
 	}
@@ -143,17 +162,16 @@ func (an *Analyser) locate() error {
 	an.surface = an.meter.Measure(img, &a.Mesh)
 	a.Blur, a.Brightness = an.surface.Blur, an.surface.Brightness
 	an.finding.Mesh, an.finding.Surface = &a.Mesh, &an.surface
+	if a.Mesh.Presence < an.limits.Presence {
+		// Not a bare face. Whether it is a masked one or none at all only the mask network knows.
+		return an.covered(Mask)
+	}
 	an.judge()
 	return nil
 }
 
 // judge brings the quality code up to what is known.
-func (an *Analyser) judge() {
-	an.a.Quality = an.limits.Judge(&an.finding)
-	if an.a.Quality == face.NoFace {
-		an.a.Faces = 0
-	}
-}
+func (an *Analyser) judge() { an.a.Quality = an.limits.Judge(&an.finding) }
 
 // describe runs the optional stages on the face that locate found.
 func (an *Analyser) describe(st Stages) error {
@@ -198,7 +216,7 @@ func (an *Analyser) covered(st Stages) error {
 		an.finding.Coverage = face.CoverOther
 	case a.Cover.Mask >= .5:
 		an.finding.Coverage = face.CoverMask
-	case st&Parsing != 0:
+	default:
 		an.finding.Coverage = face.CoverNone
 	}
 	an.judge()

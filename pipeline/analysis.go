@@ -46,11 +46,11 @@ const (
 // Analyser's next call.
 type Analysis struct {
 	Width, Height int // of the picture, pixels
-	Faces         int
+	Faces         int // that the detectors found
 	Quality       face.Quality // face.OK, or the first thing that is wrong
 
 	// The face that was chosen: the largest, the middle of the picture counting. What
-	// follows is meaningful where Faces > 0.
+	// follows is meaningful unless Quality is face.NoFace.
 	Face       face.Detection
 	Mesh       face.Mesh
 	Pose       face.Pose

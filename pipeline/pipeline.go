@@ -73,7 +73,7 @@ func (p *Pipeline) Frame(f *device.Frame) (access.Sighting, bool, error) {
 	if err := p.an.locate(); err != nil {
 		return access.Sighting{}, false, err
 	}
-	seen := p.an.a.Faces > 0
+	seen := p.an.a.Quality != face.NoFace
 	p.gate.Empty(!seen, f.At)
 	if !seen {
 		return p.absent(f.At)
@@ -192,7 +192,9 @@ func (p *Pipeline) judge(at time.Time) (access.Sighting, bool, error) {
 
 // identify settles a live track once its frames agree on who it is, or have had their time.
 func (p *Pipeline) identify(at time.Time) (access.Sighting, bool, error) {
-	if p.t.n < quorum {
+	// Always over the same number of frames: a verdict that could be had earlier, whenever the
+	// mean happens to suffice, would be the best of several tries.
+	if p.t.good < votes || p.t.n < quorum {
 		return access.Sighting{}, false, nil
 	}
 	s := p.sighting(at)

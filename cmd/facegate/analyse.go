@@ -11,6 +11,7 @@ import (
 	"facegate/pipeline"
 	"facegate/pipeline/face"
 	"facegate/pipeline/imgproc"
+	"facegate/pipeline/liveness"
 )
 
 // A finding is the line `facegate analyse` prints for one picture. Names and meaning are
@@ -53,7 +54,7 @@ func unreadable(file, model string) finding {
 func newFinding(file, model string, a *pipeline.Analysis) finding {
 	f := unreadable(file, model)
 	f.Width, f.Height, f.Faces, f.Quality = a.Width, a.Height, a.Faces, a.Quality
-	if a.Faces == 0 {
+	if a.Quality == face.NoFace {
 		return f
 	}
 	b := a.Face.Box
@@ -80,9 +81,12 @@ func round(x float64, places int) float64 {
 	return math.Round(x*k) / k
 }
 
-func analyse(_ context.Context, e *env, args []string) error {
+func analyse(ctx context.Context, e *env, args []string) error {
 	fs := e.flags("analyse")
 	sequence := fs.String("sequence", "", "directory of one person's frames, in name order")
+	var how sequenceFlags
+	fs.StringVar(&how.level, "level", string(liveness.LevelDepth), "with --sequence: depth or passive")
+	fs.Float64Var(&how.fps, "fps", 10, "with --sequence: frames a second of the recording")
 	files, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -97,7 +101,7 @@ func analyse(_ context.Context, e *env, args []string) error {
 	defer s.Close() //nolint:errcheck // the process ends
 	an := s.an
 	if *sequence != "" {
-		return analyseSequence(e, an, *sequence)
+		return analyseSequence(ctx, e, s, *sequence, how)
 	}
 	enc := json.NewEncoder(e.stdout)
 	var missing error
@@ -132,6 +136,6 @@ func analyseOne(an *pipeline.Analyser, file string) (finding, error) {
 		return finding{}, fmt.Errorf("%s: %w", file, err)
 	}
 	f := newFinding(file, an.Model(), a)
-	f.MS = round(float64(time.Since(started).Microseconds())/1000, 1)
+	f.MS = milliseconds(started)
 	return f, nil
 }

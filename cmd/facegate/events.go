@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"facegate/access"
+	"facegate/kiosk"
 	"facegate/store"
 )
 
 func events(ctx context.Context, e *env, args []string) error {
 	fs := e.flags("events")
 	follow := fs.Bool("follow", false, "go on with new events")
+	accept := fs.Bool("accept", false, "verify: go on after a break at the trail's end, which is recorded")
 	since := fs.Uint64("since", 0, "events after this sequence number")
 	rest, err := parse(fs, args)
 	if err != nil {
@@ -27,7 +29,7 @@ func events(ctx context.Context, e *env, args []string) error {
 	defer db.Close() //nolint:errcheck // only read
 	switch {
 	case len(rest) == 1 && rest[0] == "verify":
-		return verifyEvents(ctx, e, db)
+		return verifyEvents(ctx, e, db, *accept)
 	case len(rest) > 0:
 		return usagef("events knows no %q", rest[0])
 	case *follow:
@@ -77,13 +79,17 @@ func (e *env) printEvent(ev access.Event) error {
 	})
 }
 
-// verifyEvents walks the chain. A chain that does not hold is the answer no.
-func verifyEvents(ctx context.Context, e *env, db *store.DB) error {
+// verifyEvents walks the chain. A chain that does not hold is the answer no, also where the
+// operator accepts that its end is lost and goes on.
+func verifyEvents(ctx context.Context, e *env, db *store.DB, accept bool) error {
 	v, err := db.VerifyEvents(ctx)
 	if bad, ok := errors.AsType[*store.ChainError](err); ok {
 		err := e.print(map[string]any{"ok": false, "seq": bad.Seq, "why": bad.Error()}, func(w io.Writer) {
 			fmt.Fprintf(w, "the audit trail is broken at event %d: %v\n", bad.Seq, bad)
 		})
+		if accept && err == nil {
+			_, err = db.Reanchor(ctx, kiosk.Now(admin()))
+		}
 		return errors.Join(errNo, err)
 	}
 	if err != nil {

@@ -81,6 +81,12 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 
+	if broken, err := db.Broken(ctx); err != nil {
+		return err
+	} else if broken != nil {
+		return fmt.Errorf("%w: no event can be added; facegate events verify shows the break, with --accept the trail goes on after it", broken)
+	}
+
 	set, err := models.Open(c.Home)
 	if err != nil {
 		return err

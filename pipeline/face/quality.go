@@ -149,9 +149,9 @@ func (l *Limits) Judge(f *Finding) Quality {
 func (l *Limits) bare(f *Finding) bool { return f.Mesh == nil || f.Mesh.Presence >= l.Presence }
 
 // imagined reports whether the detector saw a face where there is none: it is not sure, the
-// mesh sees no bare face, and the cover stage has looked and sees no mask.
+// mesh sees no bare face, and the cover stage has looked and sees nothing that would hide one.
 func (l *Limits) imagined(f *Finding) bool {
-	return !l.bare(f) && f.Face.Score < l.Certain && f.Coverage != CoverUnknown && f.Coverage != CoverMask
+	return !l.bare(f) && f.Face.Score < l.Certain && f.Coverage == CoverNone
 }
 
 // several reports whether there is a second person: a face that is wide enough and is not the

@@ -84,7 +84,7 @@ func TestJudgeOfACoveredFace(t *testing.T) {
 		{.9, .9, CoverMask, OK},
 		{.9, .9, CoverOther, Occluded},
 		{.55, .1, CoverUnknown, Occluded},
-		{.55, .1, CoverOther, NoFace},
+		{.55, .1, CoverOther, Occluded}, // something is worn: there is somebody
 		{.55, .1, CoverNone, NoFace},
 		{.55, .1, CoverMask, OK},
 		{.55, .9, CoverNone, OK},
