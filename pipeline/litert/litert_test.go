@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"facegate/internal/sharedtest"
 	"facegate/models"
@@ -273,5 +274,22 @@ func TestRunAllocatesNothing(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("got %v allocations a run, want 0", n)
+	}
+}
+
+func TestBusyIsTimeInTheLibrary(t *testing.T) {
+	rt := sharedtest.Runtime(t)
+	m := loadModel(t, rt, doubler(t), litert.Options{})
+	if m.Busy() != 0 {
+		t.Errorf("busy for %v before the first run, want 0", m.Busy())
+	}
+	began := time.Now()
+	for range 100 {
+		if err := m.Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); m.Busy() <= 0 || m.Busy() > took {
+		t.Errorf("busy for %v of %v", m.Busy(), took)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -18,6 +19,7 @@ type Model struct {
 	inputs, outputs []Tensor
 	in, out         []memory
 	busy            atomic.Bool
+	spent           atomic.Int64 // nanoseconds inside the library
 	alarm           runtime.Cleanup
 }
 
@@ -96,7 +98,10 @@ func (m *Model) Run() error {
 	if m.c == nil {
 		return fmt.Errorf("run model: %w", ErrClosed)
 	}
-	if s := m.invoke(); s != 0 {
+	began := time.Now()
+	s := m.invoke()
+	m.spent.Add(int64(time.Since(began)))
+	if s != 0 {
 		m.zero()
 		return fmt.Errorf("run model: %w", libraryError(m.c, C.fg_run_name(), s))
 	}
@@ -108,6 +113,10 @@ func (m *Model) Run() error {
 	}
 	return nil
 }
+
+// Busy is how long the library has computed in all Runs so far: what of a caller's time is
+// inference. It may be called at any time, from any goroutine.
+func (m *Model) Busy() time.Duration { return time.Duration(m.spent.Load()) }
 
 // invoke is the library's part of Run.
 func (m *Model) invoke() C.int { return C.fg_model_run(m.c) }
