@@ -158,11 +158,8 @@ func galleryList(path string) ([]enrolled, error) {
 	var list []enrolled
 	if st.IsDir() {
 		err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
+			if err != nil || !isPictureName(d) {
 				return err
-			}
-			if ext := strings.ToLower(filepath.Ext(p)); !slices.Contains([]string{".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif"}, ext) {
-				return nil
 			}
 			rel, err := filepath.Rel(path, p)
 			if err != nil {
