@@ -6,7 +6,7 @@ export FACEGATE_HOME
 
 TOOLS    := $(CURDIR)/var/tools
 LINT     := $(TOOLS)/golangci-lint-v2.15.0
-VULN     := $(TOOLS)/govulncheck-v1.9.0
+VULN     := $(TOOLS)/govulncheck-v1.8.0
 PROGRAMS := facegate facegated doord
 GOFLAGS_RELEASE := -trimpath
 
@@ -52,7 +52,7 @@ $(LINT):
 
 $(VULN):
 	@mkdir -p $(TOOLS)
-	GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@v1.8.0
 	mv $(TOOLS)/govulncheck $@
 
 bench: setup
