@@ -11,6 +11,7 @@ import (
 
 // isMask, isCovered, isHelmet and hasSunglasses are the pipeline's verdicts.
 func isMask(r *record) bool { return r.cover.Mask >= .5 }
+
 func isCovered(r *record) bool {
 	return r.cover.HeadCover == cover.HeadHelmet || r.cover.HeadCover == cover.HeadOther
 }

@@ -130,7 +130,7 @@ func (an *Analyser) locate() error {
 	a.Faces = max(len(found), len(all))
 	an.finding.Faces = all
 	an.candidates = append(an.candidates[:0], found...)
-	for range maxCandidates {
+	for i := range maxCandidates {
 		picked := face.Pick(an.candidates, a.Width, a.Height)
 		if picked == nil {
 			return nil
@@ -138,6 +138,9 @@ func (an *Analyser) locate() error {
 		a.Face = *picked
 		if err := an.settle(); err != nil {
 			return err
+		}
+		if i > 0 && a.Mesh.Presence < an.limits.Presence {
+			a.Quality = face.NoFace // a second choice must be a face beyond doubt
 		}
 		if a.Quality != face.NoFace {
 			return nil

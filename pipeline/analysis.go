@@ -45,8 +45,8 @@ const (
 // An Analysis is what the pipeline sees in one picture. It is reused: valid until the
 // Analyser's next call.
 type Analysis struct {
-	Width, Height int // of the picture, pixels
-	Faces         int // that the detectors found
+	Width, Height int          // of the picture, pixels
+	Faces         int          // that the detectors found
 	Quality       face.Quality // face.OK, or the first thing that is wrong
 
 	// The face that was chosen: the largest, the middle of the picture counting. What

@@ -35,7 +35,7 @@ const (
 // An act is one replay at one liveness level, and what must come of it.
 type act struct {
 	title, level, path string
-	before             func() error // enrolments
+	before             func(context.Context) error // enrolments
 	want               []expected
 }
 
@@ -174,7 +174,7 @@ func (d *demonstration) acts() ([]act, error) {
 		want: []expected{{kind: access.KindDenied, reasons: []access.Reason{access.ReasonUnknownPerson}, who: "the astronaut", because: "nobody enrolled is alike"}},
 	}
 	if p, ok := d.pictures[admiral]; ok {
-		first.before = func() error { return d.enrol(admiral, p) }
+		first.before = func(ctx context.Context) error { return d.enrol(ctx, admiral, p) }
 		show = append(show, p, 3)
 		visit = append(visit, expected{
 			kind: access.KindDenied, reasons: []access.Reason{access.ReasonSpoof}, who: "a photograph of the admiral",
@@ -193,7 +193,7 @@ func (d *demonstration) acts() ([]act, error) {
 		first,
 		{
 			title: "The astronaut is enrolled and comes to the door, then nobody, then a photograph (level: passive)", level: config.LevelPassive, path: visits,
-			before: func() error { return d.enrol(astronaut, d.pictures[astronaut]) }, want: visit,
+			before: func(ctx context.Context) error { return d.enrol(ctx, astronaut, d.pictures[astronaut]) }, want: visit,
 		},
 		{
 			title: "Somebody turns the astronaut's portrait in their hand (level: depth, the default)", level: config.LevelDepth, path: turning,
@@ -269,8 +269,7 @@ func cardTurn() []float64 {
 	return turn
 }
 
-func (d *demonstration) enrol(id, file string) error {
-	ctx := context.Background()
+func (d *demonstration) enrol(ctx context.Context, id, file string) error {
 	e := *d.e
 	e.home = d.home
 	db, err := e.store(ctx)
@@ -303,7 +302,7 @@ func (d *demonstration) configure(level, camera string) error {
 func (d *demonstration) act(ctx context.Context, a act) (bool, error) {
 	fmt.Fprintf(d.e.stdout, "\n%s\n", a.title)
 	if a.before != nil {
-		if err := a.before(); err != nil {
+		if err := a.before(ctx); err != nil {
 			return false, err
 		}
 	}
@@ -342,18 +341,19 @@ func (x expected) is(ev access.Event) bool {
 }
 
 func (d *demonstration) tell(want []expected, i int, ev access.Event, right bool) {
-	what := strings.TrimPrefix(string(ev.Kind), "access.")
+	facts := []string{strings.TrimPrefix(string(ev.Kind), "access.")}
 	if ev.Reason != "" {
-		what += ", " + string(ev.Reason)
+		facts = append(facts, string(ev.Reason))
 	}
 	for _, s := range []struct {
 		name string
 		v    *float64
 	}{{"match", ev.Scores.Match}, {"liveness", ev.Scores.Liveness}} {
 		if s.v != nil {
-			what += fmt.Sprintf(", %s %.2f", s.name, *s.v)
+			facts = append(facts, fmt.Sprintf("%s %.2f", s.name, *s.v))
 		}
 	}
+	what := strings.Join(facts, ", ")
 	if !right {
 		fmt.Fprintf(d.e.stdout, "  unexpected: %s\n", what)
 		return
