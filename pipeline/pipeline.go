@@ -159,7 +159,8 @@ func (p *Pipeline) present(at time.Time) (s access.Sighting, settled bool, err e
 func (p *Pipeline) judge(at time.Time) (access.Sighting, bool, error) {
 	a := &p.an.a
 	f := liveness.Frame{At: at, Image: p.an.picture.RGB(), Mesh: &a.Mesh, Box: a.Face.Box, Fusion: math.NaN()}
-	if a.Quality == face.OK {
+	if a.Quality == face.OK || a.Quality == face.Angle {
+		// A turned head is scored too: an attack must not hide in the turn.
 		if err := p.an.alive(); err != nil {
 			return access.Sighting{}, false, err
 		}
@@ -167,6 +168,8 @@ func (p *Pipeline) judge(at time.Time) (access.Sighting, bool, error) {
 		if a.Liveness.Ran() {
 			f.Fusion = a.Passive.Fusion()
 		}
+	}
+	if a.Quality == face.OK {
 		p.t.good++
 		if p.t.good == 1 {
 			p.t.goodSince = at

@@ -216,7 +216,7 @@ func (d *demonstration) frames(name string, show ...any) (string, error) {
 	return path, os.WriteFile(path, []byte(b.String()), 0o600)
 }
 
-// turningCard records the portrait as a card that is turned to both sides.
+// turningCard records the portrait as a card that turns in the hand.
 func (d *demonstration) turningCard() (string, error) {
 	img, err := picture(d.pictures[astronaut])
 	if err != nil {
@@ -237,8 +237,9 @@ func (d *demonstration) turningCard() (string, error) {
 	}
 	defer f.Close() //nolint:errcheck // closed below
 	var frame imgproc.Image
-	for i, yaw := range cardTurn() {
-		if err := held.Render(&frame, card.View{Yaw: yaw, Noise: 3, Seed: uint64(i)}); err != nil {
+	const fps, seconds = 15, 6
+	for i := range fps * seconds {
+		if err := held.Render(&frame, card.InHand(time.Second*time.Duration(i)/fps)); err != nil {
 			return "", err
 		}
 		out := device.Frame{Width: frame.W, Height: frame.H, Stride: frame.Stride, Format: device.RGB24, Data: frame.Pix}
@@ -247,26 +248,6 @@ func (d *demonstration) turningCard() (string, error) {
 		}
 	}
 	return path, f.Close()
-}
-
-// cardTurn is the angles of the card, one a frame: held still, then to one side, then to the
-// other, at about 40 degrees a second.
-func cardTurn() []float64 {
-	const step = 2.7
-	var turn []float64
-	for range 12 {
-		turn = append(turn, 0)
-	}
-	for y := 0.; y < 50; y += step {
-		turn = append(turn, y)
-	}
-	for y := 50.; y > -50; y -= step {
-		turn = append(turn, y)
-	}
-	for y := -50.; y < 0; y += step {
-		turn = append(turn, y)
-	}
-	return turn
 }
 
 func (d *demonstration) enrol(ctx context.Context, id, file string) error {
