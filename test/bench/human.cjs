@@ -1,13 +1,15 @@
-// Times @vladmandic/human (tfjs, WASM backend) on raw RGB pictures: the stages facegate
-// runs on a frame with a face. Used by `facegate bench`; not part of the product.
+// @vladmandic/human (tfjs, WASM backend) as a peer of `facegate bench`: the stages facegate
+// runs on a frame with a face. Not part of the product.
 //
-// Usage: node human.cjs RUNS WIDTH HEIGHT FILE.rgb ...   one JSON object a line
+// A line on standard input, RUNS WIDTH HEIGHT FILE, names a file of packed RGB pixels; a line
+// of JSON answers it.
 'use strict';
 const fs = require('fs');
 const path = require('path');
+const readline = require('readline');
 
-const modules = process.env.PEERS ? path.join(process.env.PEERS, 'node_modules') : 'node_modules';
-const load = (name) => require(path.resolve(modules, name));
+const root = path.join(__dirname, 'node_modules');
+const load = (name) => require(path.join(root, name));
 
 // Node's fetch knows no file: addresses, which is how the models of a package are named.
 const fetchHTTP = globalThis.fetch;
@@ -19,10 +21,8 @@ globalThis.fetch = async (url, ...rest) => {
 };
 
 async function main() {
-  const [runs, width, height, ...files] = process.argv.slice(2);
   const tf = load('@tensorflow/tfjs-core');
   const wasm = load('@tensorflow/tfjs-backend-wasm');
-  const root = path.resolve(modules);
   wasm.setThreadsCount(1);
   const { Human } = load('@vladmandic/human/dist/human.node-wasm.js');
   const human = new Human({
@@ -46,21 +46,22 @@ async function main() {
   });
   await human.load();
   const info = load('@vladmandic/human/package.json');
-  console.log(JSON.stringify({ engine: '@vladmandic/human', version: info.version, backend: human.tf.getBackend() }));
-  for (const file of files) {
-    const data = new Uint8Array(fs.readFileSync(file));
+  console.log(JSON.stringify({ version: info.version, backend: human.tf.getBackend() }));
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const [runs, width, height, ...rest] = line.split(' ');
+    const data = new Uint8Array(fs.readFileSync(rest.join(' ')));
     const ms = [];
     let faces = 0, embedding = 0;
-    for (let i = 0; i < Number(runs) + 5; i++) {
+    for (let i = 0; i < Number(runs); i++) {
       const started = process.hrtime.bigint();
       const input = human.tf.tensor(data, [Number(height), Number(width), 3], 'int32');
       const result = await human.detect(input);
       human.tf.dispose(input);
-      if (i >= 5) ms.push(Number(process.hrtime.bigint() - started) / 1e6);
+      ms.push(Number(process.hrtime.bigint() - started) / 1e6);
       faces = result.face.length;
       embedding = faces && result.face[0].embedding ? result.face[0].embedding.length : 0;
     }
-    console.log(JSON.stringify({ file: path.basename(file), ms, faces, embedding }));
+    console.log(JSON.stringify({ ms, faces, embedding }));
   }
 }
 

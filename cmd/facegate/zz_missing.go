@@ -1,7 +1,0 @@
-package main
-
-import (
-	"context"
-)
-
-func bench(context.Context, *env, []string) error { return nil }
