@@ -13,6 +13,7 @@ require (
 	golang.org/x/image v0.47.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/term v0.47.0 // indirect
+	golang.org/x/tools v0.26.0 // indirect
 	periph.io/x/conn/v3 v3.7.2 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
