@@ -57,7 +57,7 @@ $(VULN):
 
 bench: setup
 	$(if $(PEERS),./test/bench/peers)
-	bin/facegate bench
+	bin/facegate bench --faces ../shared/faces
 
 eval: setup
 	bin/facegate eval --suite ../shared/faces --out out/eval
