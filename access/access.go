@@ -51,6 +51,7 @@ type Sighting struct {
 	Liveness  Liveness
 	Level     string  // liveness level that was asked for
 	Score     float64 // liveness score 0..1
+	Detail    string  // which part of the liveness check refused, in a word; may be empty
 	Matches   []Match // best first, at most one a person; empty where liveness failed
 	Threshold Threshold
 	Mask      string            // mask_state

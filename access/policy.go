@@ -57,8 +57,9 @@ type Decision struct {
 	At      time.Time         `json:"at"`
 	Scores  Scores            `json:"scores"`
 	Models  map[string]string `json:"models,omitempty"`
-	Policy  uint64            `json:"policy"`  // revision that decided
-	Because []string          `json:"because"` // the steps taken, for people; no names
+	Policy  uint64            `json:"policy"`           // revision that decided
+	Detail  string            `json:"detail,omitempty"` // which part of the liveness check refused
+	Because []string          `json:"because"`          // the steps taken, for people; no names
 }
 
 // Decide answers whether the person seen may pass the door now. It goes through quality,
@@ -80,6 +81,7 @@ func (p *Policy) Decide(s Sighting, people Lookup, door string, now time.Time) D
 	}
 	d.Scores.Mask, d.Scores.Head = fraction(s.MaskScore), fraction(s.HeadScore)
 	if r, why := s.lifeless(); r != "" {
+		d.Detail = s.Detail
 		if r == ReasonSpoof {
 			d.Scores.Liveness = fraction(&s.Score)
 		}
@@ -134,10 +136,14 @@ func (d Decision) Event(source string) Event {
 	case d.Reason.Quality():
 		kind = KindFaceRefused
 	}
-	return Event{
+	e := Event{
 		Time: d.At, Kind: kind, Person: d.Person, Reason: d.Reason, Door: d.Door,
 		Scores: d.Scores, Models: d.Models, Policy: d.Policy, Source: source,
 	}
+	if d.Detail != "" {
+		e.Data = map[string]string{"liveness": d.Detail}
+	}
+	return e
 }
 
 func (d Decision) deny(r Reason, why string) Decision {

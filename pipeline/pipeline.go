@@ -240,7 +240,7 @@ func (p *Pipeline) examine(s *access.Sighting) error {
 // sighting is what is known of the track but for who it is.
 func (p *Pipeline) sighting(at time.Time) access.Sighting {
 	s := access.Sighting{
-		At: at, Quality: string(face.OK), Level: string(p.level), Score: p.state.Passive,
+		At: at, Quality: string(face.OK), Level: string(p.level), Score: p.state.Passive, Detail: p.state.Detail,
 		Models: map[string]string{"embed": p.an.Model()},
 	}
 	switch p.state.Verdict {

@@ -199,7 +199,7 @@ func (d *demonstration) acts() ([]act, error) {
 			title: "Somebody turns the astronaut's portrait in their hand (level: depth, the default)", level: config.LevelDepth, path: turning,
 			want: []expected{{
 				kind: access.KindDenied, reasons: []access.Reason{access.ReasonSpoof}, who: "a card that shows the astronaut",
-				because: "a head that turns shows depth; a card does not",
+				because: "a head that turns shows depth, a card does not; and as it turns it looks less and less like a face to the passive check",
 			}},
 		},
 	}, nil
@@ -226,7 +226,7 @@ func (d *demonstration) turningCard() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	held, err := card.New(img, a.Mesh.Outline(), 640, 480, .4)
+	held, err := card.New(img, a.Mesh.Outline(), 1280, 720, .45)
 	if err != nil {
 		return "", err
 	}
@@ -325,6 +325,9 @@ func (d *demonstration) tell(want []expected, i int, ev access.Event, right bool
 	facts := []string{strings.TrimPrefix(string(ev.Kind), "access.")}
 	if ev.Reason != "" {
 		facts = append(facts, string(ev.Reason))
+	}
+	if part := ev.Data["liveness"]; part != "" {
+		facts = append(facts, "by the "+part+" check")
 	}
 	for _, s := range []struct {
 		name string
