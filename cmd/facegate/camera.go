@@ -43,8 +43,10 @@ func decode(data []byte) (w, h int, rgb []byte, err error) {
 }
 
 // cameraHint says what to do about a camera that does not deliver.
-func cameraHint(err error) string {
+func cameraHint(c *config.Camera, err error) string {
 	switch {
+	case c.Driver == config.CameraReplay:
+		return "[camera] path in facegate.toml names the pictures to play"
 	case errors.Is(err, device.ErrInUse):
 		return "another program holds the camera; if it is facegated, stop it meanwhile"
 	case errors.Is(err, device.ErrNotCamera):
@@ -62,7 +64,7 @@ func (e *env) enrolCamera(ctx context.Context, enroller *kiosk.Enroller, id stri
 	}
 	camera, err := openCamera(&c.Camera)
 	if err != nil {
-		return hinted{err, cameraHint(err)}
+		return hinted{err, cameraHint(&c.Camera, err)}
 	}
 	p := posing{e: e, enroller: enroller, id: id, duplicate: duplicate, live: liveness.NewSession(liveness.LevelPassive), last: string(face.NoFace)}
 	// The parent's end is an interruption, this one's an answer.
@@ -81,7 +83,7 @@ func (e *env) enrolCamera(ctx context.Context, enroller *kiosk.Enroller, id stri
 		}
 		return errors.Join(errNo, e.print(l, func(w io.Writer) { fmt.Fprintf(w, "refused: %v (%s)\n", refusal, l.Hint) }))
 	case err != nil:
-		return hinted{err, cameraHint(err)}
+		return hinted{err, cameraHint(&c.Camera, err)}
 	case done == nil:
 		l.Hint = cmp.Or(advice(p.last), "look at the camera a little longer")
 		return errors.Join(errNo, e.print(l, func(w io.Writer) { fmt.Fprintf(w, "no picture was good enough: %s (%s)\n", p.last, l.Hint) }))

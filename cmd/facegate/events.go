@@ -84,8 +84,8 @@ func (e *env) printEvent(ev access.Event) error {
 func verifyEvents(ctx context.Context, e *env, db *store.DB, accept bool) error {
 	v, err := db.VerifyEvents(ctx)
 	if bad, ok := errors.AsType[*store.ChainError](err); ok {
-		err := e.print(map[string]any{"ok": false, "seq": bad.Seq, "why": bad.Error()}, func(w io.Writer) {
-			fmt.Fprintf(w, "the audit trail is broken at event %d: %v\n", bad.Seq, bad)
+		err := e.print(map[string]any{"ok": false, "seq": bad.Seq, "why": bad.Why}, func(w io.Writer) {
+			fmt.Fprintf(w, "the audit trail is broken at event %d: %s\n", bad.Seq, bad.Why)
 		})
 		if accept && err == nil {
 			_, err = db.Reanchor(ctx, kiosk.Now(admin()))

@@ -33,6 +33,11 @@ type usageError struct{ msg string }
 
 func (e usageError) Error() string { return e.msg }
 
+// A helpWanted ends a command that was asked for its flags.
+type helpWanted struct{ fs *flag.FlagSet }
+
+func (helpWanted) Error() string { return "help wanted" }
+
 func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
 
 // A command is one verb of the command line.
@@ -77,7 +82,10 @@ func main() {
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, e *env, args []string) int {
 	fs := e.flags("facegate")
-	if err := fs.Parse(args); err != nil {
+	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+		e.help()
+		return exitDone
+	} else if err != nil {
 		return e.usage(err)
 	}
 	if fs.NArg() == 0 || fs.Arg(0) == "help" {
@@ -91,8 +99,14 @@ func run(ctx context.Context, e *env, args []string) int {
 	}
 	err := all[i].run(ctx, e, fs.Args()[1:])
 	var usage usageError
+	var help helpWanted
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil:
+		return exitDone
+	case errors.As(err, &help):
+		fmt.Fprintf(e.stdout, "usage: facegate %s %s\n%s\n", all[i].name, all[i].args, all[i].does)
+		help.fs.SetOutput(e.stdout)
+		help.fs.PrintDefaults()
 		return exitDone
 	case errors.Is(err, errNo):
 		return exitNo
@@ -135,7 +149,9 @@ func (e *env) flags(name string) *flag.FlagSet {
 func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 	var rest []string
 	for {
-		if err := fs.Parse(args); err != nil {
+		if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return nil, helpWanted{fs}
+		} else if err != nil {
 			return nil, usageError{err.Error()}
 		}
 		args = fs.Args()

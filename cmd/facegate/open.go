@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 
 	"facegate/internal/config"
 	"facegate/kiosk"
@@ -44,7 +45,7 @@ func (e *env) engine() (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	lib, err := set.Runtime(runtime.GOARCH)
+	lib, err := installed(c.Home, set)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +54,25 @@ func (e *env) engine() (*engine, error) {
 		return nil, err
 	}
 	return &engine{rt: rt, list: set.List(), load: load.Loader(set, rt, 1)}, nil
+}
+
+// installed is the path of the runtime. What is missing of the runtime and the models is one
+// error that names all of it.
+func installed(home string, set *models.Set) (string, error) {
+	lib, err := set.Runtime(runtime.GOARCH)
+	var roles []string
+	for _, m := range set.List().Entries {
+		if m.Kind == models.KindModel {
+			roles = append(roles, m.Role)
+		}
+	}
+	_, errModels := models.Open(home, roles...)
+	a, noLib := errors.AsType[*models.MissingError](err)
+	b, noModels := errors.AsType[*models.MissingError](errModels)
+	if noLib && noModels {
+		return "", &models.MissingError{Files: slices.Concat(a.Files, b.Files)}
+	}
+	return lib, errors.Join(err, errModels)
 }
 
 func (g *engine) Close() error { return g.rt.Close() }

@@ -36,14 +36,14 @@ func (p *physician) camera(ctx context.Context) {
 	}
 	camera, err := openCamera(c)
 	if err != nil {
-		p.fail(check, "[camera] path in facegate.toml names the pictures to play", "%v", err)
+		p.fail(check, cameraHint(c, err), "%v", err)
 		return
 	}
 	switch mode, err := firstFrame(ctx, camera); {
 	case errors.Is(err, device.ErrInUse):
 		p.warn(check, "it is free when facegated does not run", "%v", err)
 	case err != nil:
-		p.fail(check, cameraHint(err), "%v", err)
+		p.fail(check, cameraHint(c, err), "%v", err)
 	default:
 		p.ok(check, "%s delivers %d x %d %v at %g frames a second", mode.Device, mode.Width, mode.Height, mode.Format, mode.FPS)
 	}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	_ "github.com/mattn/go-sqlite3" // to damage stores with
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"facegate/door/client"
+	"facegate/door/wire"
+	"facegate/internal/sharedtest"
+)
+
+// patience bounds every wait. It says nothing about speed.
+const patience = 30 * time.Second
+
+// programs is the directory of facegate, facegated and doord, as they are shipped.
+var programs string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "facegate")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	programs = dir
+	out, err := exec.Command("go", "build", "-o", dir+"/", "facegate/cmd/facegate", "facegate/cmd/facegated", "facegate/cmd/doord").CombinedOutput()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// Scripts that need no models.
+func TestCommands(t *testing.T) {
+	runScripts(t, "plain", nil)
+}
+
+// Scripts that look into pictures. Those with people run where the demonstration's portraits
+// are installed.
+func TestCommandsWithModels(t *testing.T) {
+	installed := sharedtest.Home(t)
+	runScripts(t, "models", func(env *testscript.Env) error {
+		home := env.Getenv("FACEGATE_HOME")
+		for _, dir := range []string{"models", "runtime", "demo"} {
+			if err := os.Symlink(filepath.Join(installed, dir), filepath.Join(home, dir)); err != nil {
+				return err
+			}
+		}
+		env.Setenv("ASTRONAUT", filepath.Join(installed, "demo", "astronaut.png"))
+		env.Setenv("ADMIRAL", filepath.Join(installed, "demo", "grace_hopper.jpg"))
+		env.Setenv("PICTURES", filepath.Join(sharedtest.Root(t), "pipeline", "imgproc", "testdata", "pictures"))
+		return nil
+	})
+}
+
+func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", dir),
+		Setup: func(env *testscript.Env) error {
+			home := filepath.Join(env.WorkDir, "home")
+			if err := os.MkdirAll(home, 0o755); err != nil {
+				return err
+			}
+			env.Setenv("FACEGATE_HOME", home)
+			env.Setenv("PATH", programs+string(os.PathListSeparator)+env.Getenv("PATH"))
+			if setup != nil {
+				return setup(env)
+			}
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "portraits" {
+				return false, fmt.Errorf("no condition %q", cond)
+			}
+			for _, name := range []string{"astronaut.png", "grace_hopper.jpg"} {
+				if _, err := os.Stat(filepath.Join(sharedtest.Home(t), "demo", name)); err != nil {
+					return false, nil
+				}
+			}
+			return true, nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":     code,
+			"sql":      damage,
+			"answers":  answers,
+			"npy":      npy,
+			"truncate": truncate,
+		},
+	})
+}
+
+// code CODE PROGRAM ARG… runs a program and wants this exit code.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code CODE PROGRAM ARG…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// sql FILE STATEMENT… changes a database behind the store's back.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: sql FILE STATEMENT…")
+	}
+	db, err := sql.Open("sqlite3", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	for _, s := range args[1:] {
+		if _, err := db.Exec(s); err != nil {
+			ts.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+// answers waits until doord does.
+func answers(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: answers SOCKET")
+	}
+	deadline := time.After(patience)
+	every := time.NewTicker(10 * time.Millisecond)
+	defer every.Stop()
+	for {
+		conn, err := client.Dial(context.Background(), ts.MkAbs(args[0]), wire.Operator)
+		if err == nil {
+			ts.Check(conn.Close())
+			return
+		}
+		select {
+		case <-every.C:
+		case <-deadline:
+			ts.Fatalf("doord never answers: %v", err)
+		}
+	}
+}
+
+// truncate FILE BYTES cuts a file.
+func truncate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: truncate FILE BYTES")
+	}
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
