@@ -63,24 +63,39 @@ func picture(f *device.Frame) (image.Image, error) {
 		for y := range f.Height {
 			row := f.Data[y*f.Stride:]
 			for x := 0; x < f.Width/2; x++ {
-				m.Y[y*m.YStride+2*x], m.Y[y*m.YStride+2*x+1] = row[4*x], row[4*x+2]
-				m.Cb[y*m.CStride+x], m.Cr[y*m.CStride+x] = row[4*x+1], row[4*x+3]
+				m.Y[y*m.YStride+2*x], m.Y[y*m.YStride+2*x+1] = fullLuma(row[4*x]), fullLuma(row[4*x+2])
+				m.Cb[y*m.CStride+x], m.Cr[y*m.CStride+x] = fullChroma(row[4*x+1]), fullChroma(row[4*x+3])
 			}
 		}
 		return m, nil
 	case device.NV12:
 		m := image.NewYCbCr(rect, image.YCbCrSubsampleRatio420)
 		for y := range f.Height {
-			copy(m.Y[y*m.YStride:][:f.Width], f.Data[y*f.Stride:])
+			for x, v := range f.Data[y*f.Stride:][:f.Width] {
+				m.Y[y*m.YStride+x] = fullLuma(v)
+			}
 		}
 		for y := range f.Height / 2 {
 			row := f.Data[f.Stride*(f.Height+y):]
 			for x := range f.Width / 2 {
-				m.Cb[y*m.CStride+x], m.Cr[y*m.CStride+x] = row[2*x], row[2*x+1]
+				m.Cb[y*m.CStride+x], m.Cr[y*m.CStride+x] = fullChroma(row[2*x]), fullChroma(row[2*x+1])
 			}
 		}
 		return m, nil
 	case device.MJPEG:
 	}
 	return nil, nil
+}
+
+// fullLuma and fullChroma widen a camera's limited range (16 to 235, 16 to 240; ITU-R BT.601)
+// to the full range that JPEG has (JFIF).
+func fullLuma(v byte) byte   { return widen(int(v)-16, 219, 0) }
+func fullChroma(v byte) byte { return widen(int(v)-128, 224, 128) }
+
+func widen(v, span, middle int) byte {
+	v *= 255
+	if v < 0 {
+		v -= span // so that halves round away from zero on both sides
+	}
+	return byte(min(255, max(0, middle+(v+span/2)/span)))
 }
