@@ -82,6 +82,10 @@ func (an *Analyser) Close() error {
 // Analyser makes.
 func (an *Analyser) Model() string { return an.embedder.Model() }
 
+// UseTurbo lets libjpeg-turbo decode a camera's MJPEG frames. Pictures from elsewhere never
+// go through it. It stays the caller's, to be closed after the Analyser.
+func (an *Analyser) UseTurbo(t *imgproc.Turbo) { an.picture.Turbo = t }
+
 // Embedder is the embedder's id in the manifest.
 func (an *Analyser) Embedder() string { return an.embedder.ID() }
 

@@ -105,6 +105,11 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 		return err
 	}
 	defer func() { err = errors.Join(err, an.Close()) }()
+	// Optional: without the library MJPEG frames take some milliseconds longer.
+	if turbo, err := imgproc.OpenTurbo(); err == nil {
+		defer func() { an.UseTurbo(nil); turbo.Close() }()
+		an.UseTurbo(turbo)
+	}
 	id, err := kiosk.NewIdentifier(set.List(), an)
 	if err != nil {
 		return err
