@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"facegate/pipeline"
@@ -82,7 +83,7 @@ func embedding(an *pipeline.Analyser, path string) ([]float32, face.Quality, err
 	return a.Embedding, a.Quality, nil
 }
 
-// readList reads the first column of a CSV file, with or without the header "file".
+// readList reads the column "file" of a CSV file, or the first one where no header names it.
 func readList(path string) ([]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -91,21 +92,25 @@ func readList(path string) ([]string, error) {
 	defer f.Close()
 	r := csv.NewReader(bufio.NewReader(f))
 	r.FieldsPerRecord = -1
+	column := 0
 	var files []string
-	for {
+	for first := true; ; first = false {
 		line, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			return files, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", path, err)
 		}
-		files = append(files, line[0])
+		if at := slices.Index(line, "file"); first && at >= 0 {
+			column = at
+			continue
+		}
+		if column >= len(line) {
+			return nil, fmt.Errorf("read %s: a row has no column %d", path, column+1)
+		}
+		files = append(files, line[column])
 	}
-	if len(files) > 0 && files[0] == "file" {
-		files = files[1:]
-	}
-	return files, nil
 }
 
 // writeNPY writes rows of dim float32 in NumPy's format, version 1.0 (NEP 1).
