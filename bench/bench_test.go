@@ -77,17 +77,16 @@ func TestRun(t *testing.T) {
 		"frame with a face, YUYV":                    "1 face(s), 384 numbers, ok",
 		"frame with a face, YUYV: all but inference": "1 face(s), 384 numbers, ok",
 		"frame with a face, NV12":                    "1 face(s), 384 numbers, ok",
-		"frame with a face, MJPEG":                   "1 face(s), 384 numbers, ok",
 		faceRow:                                      "1 face(s), 384 numbers, ok",
 		"empty frame, YUYV":                          "no face",
 		"detector alone: short, then full range, inference only":          "no face",
 		"empty frame, YUYV, unchanged: the gate spares it":                "no face",
 		"visit: decide, record (synchronous FULL), unlock by doord (sim)": "8 visits, 8 grants, 8 pulses",
-		"rules alone":                   "grant",
-		"search 300 × 384, exact":       "first person right ",
-		"search 3000 × 384, exact":      "first person right ",
-		"detect_short":                  "",
-		"MJPEG to both detector inputs": "",
+		"rules alone":              "grant",
+		"search 300 × 384, exact":  "first person right ",
+		"search 3000 × 384, exact": "first person right ",
+		"NV12 to RGB":              "",
+		"detect_short":             "",
 	}
 	for name, want := range answers {
 		r := report.Row(name, ours)

@@ -23,6 +23,7 @@ type chain struct {
 	an     *pipeline.Analyser
 	id     *pipeline.Identifier
 	pipe   *pipeline.Pipeline
+	turbo  *imgproc.Turbo           // nil where libjpeg-turbo is not installed
 	models map[string]*litert.Model // by role
 	at     time.Time
 }
@@ -41,16 +42,28 @@ func (b *bench) openChain() (*chain, error) {
 	if c.an, err = pipeline.Open(load, ""); err != nil {
 		return nil, err
 	}
+	if c.turbo, err = imgproc.OpenTurbo(); err == nil {
+		c.an.UseTurbo(c.turbo)
+	}
 	if c.id, err = kiosk.NewIdentifier(b.List, c.an); err != nil {
-		return nil, errors.Join(err, c.an.Close())
+		return nil, errors.Join(err, c.Close())
 	}
 	if err := enrol(c.id.Gallery, crowd(b.Gallery, c.an.Dim())); err != nil {
-		return nil, errors.Join(err, c.an.Close())
+		return nil, errors.Join(err, c.Close())
 	}
 	if err := c.watch(liveness.LevelDepth); err != nil {
-		return nil, errors.Join(err, c.an.Close())
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+// Close frees models and decoder.
+func (c *chain) Close() error {
+	c.an.UseTurbo(nil)
+	if c.turbo == nil {
+		return c.an.Close()
+	}
+	return errors.Join(c.an.Close(), c.turbo.Close())
 }
 
 // watch begins at another level. At depth a face that does not turn stays undecided for
@@ -182,9 +195,17 @@ func (b *bench) faces(ctx context.Context, c *chain, portrait *imgproc.Image) er
 		if err != nil {
 			return err
 		}
-		b.face(fmt.Sprintf("frame with a face, %v", format), got[0], format == device.YUYV)
+		b.face("frame with a face, "+called(format, c.turbo), got[0], format == device.YUYV)
 	}
 	return nil
+}
+
+// called names a format, and who decodes it.
+func called(f device.Format, t *imgproc.Turbo) string {
+	if f == device.MJPEG && t != nil {
+		return "MJPEG (libjpeg-turbo)"
+	}
+	return f.String()
 }
 
 // face adds the row of a face, and that of what in it is not inference.
@@ -238,7 +259,7 @@ func (b *bench) empty(ctx context.Context, c *chain) error {
 		if err != nil {
 			return err
 		}
-		name, said := fmt.Sprintf("empty frame, %v", format), "no face"
+		name, said := "empty frame, "+called(format, c.turbo), "no face"
 		row := b.row(name, total, said, none)
 		if format == device.YUYV {
 			alone := b.row("detector alone: short, then full range, inference only", full, said, none)

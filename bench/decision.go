@@ -23,7 +23,7 @@ func (b *bench) decision(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.an.Close()) }()
+	defer func() { err = errors.Join(err, c.Close()) }()
 	all, err := b.pictures(c.an)
 	if err != nil {
 		return err

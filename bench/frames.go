@@ -39,8 +39,12 @@ func (b *bench) frames(ctx context.Context) error {
 
 func (b *bench) format(ctx context.Context, f *device.Frame) error {
 	var p imgproc.Picture
+	if t, err := imgproc.OpenTurbo(); err == nil {
+		defer t.Close() //nolint:errcheck // it only frees
+		p.Turbo = t
+	}
 	small := [2]*imgproc.Image{imgproc.New(sides()[0], sides()[0]), imgproc.New(sides()[1], sides()[1])}
-	if err := b.pixels(ctx, fmt.Sprintf("%v to both detector inputs", f.Format), f,
+	if err := b.pixels(ctx, called(f.Format, p.Turbo)+" to both detector inputs", f,
 		func() (*imgproc.Image, error) {
 			if err := p.SetFrame(f); err != nil {
 				return nil, err
@@ -68,7 +72,7 @@ func (b *bench) format(ctx context.Context, f *device.Frame) error {
 	if f.Format == device.RGB24 {
 		return nil
 	}
-	return b.pixels(ctx, fmt.Sprintf("%v to RGB", f.Format), f,
+	return b.pixels(ctx, called(f.Format, p.Turbo)+" to RGB", f,
 		func() (*imgproc.Image, error) {
 			if err := p.SetFrame(f); err != nil {
 				return nil, err
