@@ -114,8 +114,10 @@ func (e *env) store(ctx context.Context) (*store.DB, error) {
 	return store.Open(ctx, store.Options{Path: c.Store.Path, KeyFile: c.Store.KeyFile, Log: slog.New(slog.DiscardHandler)})
 }
 
-// maxPicture bounds the file of one picture.
-const maxPicture = 64 << 20
+const (
+	maxPicture  = 64 << 20  // bytes of one picture's file
+	largePixels = 4_000_000 // pixels from which a picture's decoding leaves much behind
+)
 
 // picture reads and decodes one picture file. The error wraps imgproc.ErrPicture where the
 // file is there and is no usable picture.
@@ -135,6 +137,11 @@ func picture(path string) (*imgproc.Image, error) {
 	img, err := imgproc.Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if img.W*img.H >= largePixels {
+		// What the decoder used is garbage of several times the picture. Left to the collector's own
+		// pace it would be there still when the next one needs as much.
+		runtime.GC()
 	}
 	return img, nil
 }
