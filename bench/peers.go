@@ -124,7 +124,12 @@ func (b *bench) beside(ctx context.Context, c *chain, all []picture) (err error)
 		if err != nil {
 			return err
 		}
-		first := b.face(name, got[0], i == 0)
+		var first *Row
+		if i == 0 {
+			first = b.face(name, got[0])
+		} else {
+			first = b.row(name, got[0].total, got[0].answers, got[0].valid)
+		}
 		for k, g := range guests {
 			row := b.report.add(Row{
 				Suite: b.suite, Name: name, Engine: g.Name(), Version: g.version,
