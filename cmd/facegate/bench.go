@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 
 	measure "facegate/bench"
 	"facegate/models"
@@ -19,7 +20,7 @@ func bench(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	for _, s := range suites {
-		if !known(s) {
+		if !slices.Contains(measure.Suites(), s) {
 			return usagef("bench has no %q", s)
 		}
 	}
@@ -59,15 +60,6 @@ func bench(ctx context.Context, e *env, args []string) error {
 		return errNo
 	}
 	return nil
-}
-
-func known(suite string) bool {
-	for _, s := range measure.Suites() {
-		if s == suite {
-			return true
-		}
-	}
-	return false
 }
 
 // version is that of the module this program was built as.

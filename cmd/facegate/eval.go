@@ -16,6 +16,7 @@ func evaluate(ctx context.Context, e *env, args []string) error {
 	dir := fs.String("suite", "", "directory with the labelled sets")
 	out := fs.String("out", "", "directory for report.html and report.csv")
 	workers := fs.Int("workers", runtime.NumCPU(), "pictures looked at side by side")
+	quick := fs.Bool("quick", false, "a trial run: one picture in four, 16 cards instead of 64")
 	var only list
 	fs.Var(&only, "set", "only this set, may be repeated")
 	rest, err := parse(fs, args)
@@ -25,6 +26,7 @@ func evaluate(ctx context.Context, e *env, args []string) error {
 	if len(rest) > 0 || *dir == "" || *out == "" {
 		return usagef("eval needs --suite DIR and --out DIR")
 	}
+	// The directory is made first: who cannot write there need not wait for the figures.
 	if err := os.MkdirAll(*out, 0o755); err != nil {
 		return err
 	}
@@ -33,23 +35,32 @@ func evaluate(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer s.Close() //nolint:errcheck // the process ends
-	var bar *progress
-	report, err := eval.Run(ctx, eval.Options{
-		Suite: *dir, Calibration: s.id.Calibration, Workers: *workers, Sets: only,
+	o := eval.Options{
+		Suite: *dir, Calibration: s.id.Calibration, Workers: *workers, Sets: only, Every: 1, Cards: 64,
 		Open: func() (*pipeline.Analyser, error) { return pipeline.Open(s.engine.load, "") },
-		Step: func(_, of int) {
-			if bar == nil {
-				bar = newProgress(e.stderr, "eval", of)
-			}
-			bar.step()
-		},
-	})
+	}
+	if *quick {
+		o.Every, o.Cards = 4, 16
+	}
+	var bar *progress
+	o.Step = func(_, of int) {
+		if bar == nil {
+			bar = newProgress(e.stderr, "eval", of)
+		}
+		bar.step()
+	}
+	report, err := eval.Run(ctx, o)
+	if bar != nil {
+		bar.done()
+	}
 	if err != nil {
 		return err
 	}
-	bar.done()
 	if err := report.WriteFiles(*out); err != nil {
 		return err
+	}
+	if e.json {
+		return report.WriteJSON(e.stdout)
 	}
 	if err := report.WriteText(e.stdout); err != nil {
 		return err
