@@ -305,6 +305,36 @@ KERNEL void px_nv12(uint8_t *restrict dst, const uint8_t *restrict y, const uint
 		ycc_pixel(dst + 3 * i, y[i], uv[i & ~(size_t)1], uv[(i & ~(size_t)1) + 1], m);
 }
 
+KERNEL void px_upsample_h(uint8_t *restrict out, size_t nout, const uint8_t *restrict in, size_t n) {
+	out[0] = in[0];
+	out[1] = (uint8_t)((3 * in[0] + in[1] + 2) >> 2);
+	for (size_t i = 1; i + 1 < n; i++) {
+		uint16_t c = (uint16_t)(3 * in[i]);
+		out[2 * i] = (uint8_t)((uint16_t)(c + in[i - 1] + 1) >> 2);
+		out[2 * i + 1] = (uint8_t)((uint16_t)(c + in[i + 1] + 2) >> 2);
+	}
+	out[2 * n - 2] = (uint8_t)((3 * in[n - 1] + in[n - 2] + 1) >> 2);
+	if (nout == 2 * n)
+		out[2 * n - 1] = in[n - 1];
+}
+
+// The vertical sum of a column; 16 bits hold four of them.
+#define SUM(i) ((uint16_t)(3 * this[i] + other[i]))
+
+KERNEL void px_upsample_hv(uint8_t *restrict out, size_t nout, const uint8_t *restrict this,
+	const uint8_t *restrict other, size_t n) {
+	out[0] = (uint8_t)((4 * SUM(0) + 8) >> 4);
+	out[1] = (uint8_t)((3 * SUM(0) + SUM(1) + 7) >> 4);
+	for (size_t i = 1; i + 1 < n; i++) {
+		uint16_t c = (uint16_t)(3 * SUM(i));
+		out[2 * i] = (uint8_t)((uint16_t)(c + SUM(i - 1) + 8) >> 4);
+		out[2 * i + 1] = (uint8_t)((uint16_t)(c + SUM(i + 1) + 7) >> 4);
+	}
+	out[2 * n - 2] = (uint8_t)((3 * SUM(n - 1) + SUM(n - 2) + 8) >> 4);
+	if (nout == 2 * n)
+		out[2 * n - 1] = (uint8_t)((4 * SUM(n - 1) + 7) >> 4);
+}
+
 void px_ycc_mean(uint8_t *restrict dst, const uint16_t *restrict ycc, size_t n, const px_matrix *mp) {
 	px_matrix m = *mp;
 	for (size_t i = 0; i < 3 * n; i += 3)

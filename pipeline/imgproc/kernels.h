@@ -27,6 +27,9 @@ void px_vlinear(uint8_t *out, const int32_t *a, const int32_t *b, size_t n, int3
 void px_vlanczos(uint8_t *out, const int32_t *ring, size_t n, const int32_t *slot, const int32_t *w);
 void px_warp(uint8_t *dst, size_t dw, size_t dh, size_t dstride,
 	const uint8_t *src, size_t sw, size_t sh, size_t sstride, const px_warp_map *q);
+// n is 2 at least, nout 2 n or one less.
+void px_upsample_h(uint8_t *out, size_t nout, const uint8_t *in, size_t n);
+void px_upsample_hv(uint8_t *out, size_t nout, const uint8_t *near, const uint8_t *far, size_t n);
 void px_ycc(uint8_t *dst, const uint8_t *y, const uint8_t *cb, const uint8_t *cr, size_t n, const px_matrix *m);
 void px_yuyv(uint8_t *dst, const uint8_t *row, size_t n, const px_matrix *m);
 void px_nv12(uint8_t *dst, const uint8_t *y, const uint8_t *uv, size_t n, const px_matrix *m);

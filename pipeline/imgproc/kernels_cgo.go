@@ -24,6 +24,10 @@ package imgproc
 #cgo nocallback px_yuyv
 #cgo noescape px_nv12
 #cgo nocallback px_nv12
+#cgo noescape px_upsample_h
+#cgo nocallback px_upsample_h
+#cgo noescape px_upsample_hv
+#cgo nocallback px_upsample_hv
 #cgo noescape px_ycc_mean
 #cgo nocallback px_ycc_mean
 #cgo noescape px_fill
@@ -122,4 +126,24 @@ func fill(dst []float32, row []byte, n *Norm) {
 		bgr = 1
 	}
 	C.px_fill((*C.float)(unsafe.SliceData(dst)), u8(row), C.size_t(k), bgr, (*C.float)(&n.Mul[0]), (*C.float)(&n.Add[0]))
+}
+
+func upsampleH(out, in []byte) {
+	n := len(in)
+	if n < 2 {
+		upsampleHGo(out, in)
+		return
+	}
+	_ = out[:2*n-1]
+	C.px_upsample_h(u8(out), C.size_t(min(len(out), 2*n)), u8(in), C.size_t(n))
+}
+
+func upsampleHV(out, near, far []byte) {
+	n := len(near)
+	if n < 2 {
+		upsampleHVGo(out, near, far)
+		return
+	}
+	_, _ = out[:2*n-1], far[:n]
+	C.px_upsample_hv(u8(out), C.size_t(min(len(out), 2*n)), u8(near), u8(far), C.size_t(n))
 }

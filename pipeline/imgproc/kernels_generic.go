@@ -15,3 +15,5 @@ func yuyvRow(dst, row []byte, m *matrix)                   { yuyvRowGo(dst, row,
 func nv12Row(dst, y, uv []byte, m *matrix)                 { nv12RowGo(dst, y, uv, m) }
 func yccMean(dst []byte, ycc []uint16, m *matrix)          { yccMeanGo(dst, ycc, m) }
 func fill(dst []float32, row []byte, n *Norm)              { fillGo(dst, row, n) }
+func upsampleH(out, in []byte)                             { upsampleHGo(out, in) }
+func upsampleHV(out, near, far []byte)                     { upsampleHVGo(out, near, far) }

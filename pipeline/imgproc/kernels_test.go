@@ -53,6 +53,18 @@ func TestKernelsEqualTwins(t *testing.T) {
 			yccRowGo(want, y, cb, cr, &m)
 			sameAs(t, what+": YCbCr", got, want)
 
+			n := w/2 + 1
+			for _, width := range []int{2*n - 1, 2 * n} {
+				near, far := noise(r, n), noise(r, n)
+				got, want := make([]byte, width), make([]byte, width)
+				upsampleH(got, near)
+				upsampleHGo(want, near)
+				sameAs(t, what+": doubled across", got, want)
+				upsampleHV(got, near, far)
+				upsampleHVGo(want, near, far)
+				sameAs(t, what+": doubled both ways", got, want)
+			}
+
 			uv := noise(r, (w+1)&^1)
 			nv12Row(got, y, uv, &m)
 			nv12RowGo(want, y, uv, &m)

@@ -70,9 +70,9 @@ func nv12RowGo(dst, y, uv []byte, m *matrix) {
 	}
 }
 
-// upsampleH doubles a row of colour samples as libjpeg's "fancy" upsampling does (a triangle
+// upsampleHGo doubles a row of colour samples as libjpeg's "fancy" upsampling does (a triangle
 // filter). out holds one or two samples for each of in.
-func upsampleH(out, in []byte) {
+func upsampleHGo(out, in []byte) {
 	n := len(in)
 	if n == 1 {
 		out[0] = in[0]
@@ -94,9 +94,9 @@ func upsampleH(out, in []byte) {
 	}
 }
 
-// upsampleHV doubles in both directions: near is the row of colour samples the output row
+// upsampleHVGo doubles in both directions: near is the row of colour samples the output row
 // lies in, far the one on its other side.
-func upsampleHV(out, near, far []byte) {
+func upsampleHVGo(out, near, far []byte) {
 	n := len(near)
 	sum := func(i int) int32 { return 3*int32(near[i]) + int32(far[i]) }
 	for i := range near {
