@@ -6,35 +6,43 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"facegate/pipeline/face"
 )
+
+// grouped splits the records of a set; groups come in the order of their names.
+func grouped(rs []*record, name func(*record) string) ([]string, map[string][]*record) {
+	groups := map[string][]*record{}
+	for _, r := range rs {
+		groups[name(r)] = append(groups[name(r)], r)
+	}
+	return slices.Sorted(maps.Keys(groups)), groups
+}
 
 // detection counts the pictures in which a face is found, set by set.
 func (s *suite) detection() section {
 	t := section{
-		Title:   "Detection",
-		Note:    "Pictures with at least one face. Documents and failed captures are split by what they show.",
-		Columns: []string{"set", "found"},
+		Title: "Detection",
+		Note: "Found: a detector saw at least one face. Judged no_face: after looking at what the detectors saw, the pipeline says that there is no face. " +
+			"Documents, masks and failed captures are split by what they show.",
+		Columns: []string{"set", "found", "judged no_face"},
 	}
-	for _, set := range sets() {
-		rs := s.records[set]
-		groups := map[string][]*record{}
-		for _, r := range rs {
-			name := set
-			switch set {
-			case "id_docs":
-				name += ", face on it: " + r.labels["face"]
-			case "capture_failures":
-				name += ", " + r.labels["expected"]
-			case "mask_wild", "mask_states":
-				name += ", " + r.labels["mask"]
+	for _, set := range Sets() {
+		names, groups := grouped(s.records[set], func(r *record) string {
+			switch {
+			case r.labels["mask"] != "":
+				return set + ", " + r.labels["mask"]
+			case r.labels["expected"] != "":
+				return set + ", expected " + r.labels["expected"]
+			case set == "id_docs" && r.labels["face"] != "":
+				return set + ", face on it: " + r.labels["face"]
 			}
-			groups[name] = append(groups[name], r)
+			return set
+		})
+		for _, name := range names {
+			t.add(name, rateOf(groups[name], (*record).found), rateOf(groups[name], (*record).faceless))
 		}
-		for _, name := range slices.Sorted(maps.Keys(groups)) {
-			t.add(name, rateOf(groups[name], (*record).found))
-		}
+	}
+	for _, set := range []string{"lfw", "spoof_replay_attack", "head_helmet"} {
+		s.rateHeadline("Detection: pictures without a face found, "+set, rateOf(s.records[set], func(r *record) bool { return !r.found() }))
 	}
 	return t
 }
@@ -43,37 +51,33 @@ func (s *suite) detection() section {
 func (s *suite) quality() section {
 	t := section{
 		Title:   "Quality codes",
-		Note:    "How many pictures of a set get which code. For failed captures the expected code is named; LFW's several_faces are press pictures with a second person in them.",
+		Note:    "How many pictures of a set get which code. For failed captures the expected code is named. LFW's several_faces are press pictures with a second person in them.",
 		Columns: []string{"set", "codes"},
 	}
-	for _, set := range sets() {
-		groups := map[string]map[face.Quality]int{}
-		for _, r := range s.records[set] {
-			name := set
+	for _, set := range Sets() {
+		names, groups := grouped(s.records[set], func(r *record) string {
 			switch {
-			case set == "capture_failures":
-				name += ", expected " + r.labels["expected"]
+			case r.labels["expected"] != "":
+				return set + ", expected " + r.labels["expected"]
 			case r.labels["label"] != "":
-				name += ", " + r.labels["label"]
+				return set + ", " + r.labels["label"]
 			}
-			if groups[name] == nil {
-				groups[name] = map[face.Quality]int{}
-			}
-			groups[name][r.quality]++
-		}
-		for _, name := range slices.Sorted(maps.Keys(groups)) {
-			t.add(name, counts(groups[name]))
+			return set
+		})
+		for _, name := range names {
+			t.add(name, tally(groups[name], func(r *record) string { return string(r.quality) }))
 		}
 	}
 	return t
 }
 
-// counts lists a tally, largest first.
-func counts[K ~string](n map[K]int) string {
-	ks := slices.SortedFunc(maps.Keys(n), func(a, b K) int { return cmp.Or(n[b]-n[a], strings.Compare(string(a), string(b))) })
+// tally counts what is said of records, most frequent first.
+func tally(rs []*record, says func(*record) string) string {
+	names, groups := grouped(rs, says)
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(len(groups[b]), len(groups[a])) })
 	var out []string
-	for _, k := range ks {
-		out = append(out, fmt.Sprintf("%s %d", k, n[k]))
+	for _, n := range names {
+		out = append(out, fmt.Sprintf("%s %d", n, len(groups[n])))
 	}
 	return strings.Join(out, ", ")
 }

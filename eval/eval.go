@@ -4,10 +4,11 @@
 // picture goes through the same [pipeline.Analyser] as at the door. Each rate is reported as
 // k/n with its 95 % Wilson interval, attacks by species with the worst first, and no average
 // hides one: ISO/IEC 30107-3 judges a liveness check by its worst species. Pictures in which
-// no face was found are counted, never dropped in silence.
+// no face was found are counted, never dropped in silence. What the suite has no labels for
+// is left out of the report.
 //
 // The package only reads pictures. It keeps embeddings in memory while it runs and writes
-// none.
+// none. [Run] uses as many goroutines as it is told to and waits for all of them.
 package eval
 
 import (
@@ -15,10 +16,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"facegate/pipeline"
 	"facegate/pipeline/cover"
@@ -33,9 +33,10 @@ type Options struct {
 	Open        func() (*pipeline.Analyser, error) // one a worker; Run closes them
 	Calibration *match.Calibration                 // of the embedder
 	Workers     int                                // analysers side by side; 1 if 0
-	Step        func(done, of int)                 // told of progress, may be nil
+	Step        func(done, of int)                 // told of progress by one goroutine at a time, may be nil
 	Sets        []string                           // only these, all where empty
-	Every       int                                // look at every n-th row of a set only, for a quick look; 1 if 0
+	Every       int                                // look at every n-th picture of a set only, for a trial run; 1 if 0
+	Cards       int                                // stills that are made cards of, for the depth check; none if 0
 }
 
 // A record is what the pipeline made of one labelled picture.
@@ -44,23 +45,46 @@ type record struct {
 	labels row
 	faces  int
 
-	quality       face.Quality
-	width, height int
-	box           imgproc.Box
-	fusion        float64 // passive liveness
-	live          pipeline.Score
-	eyes          pipeline.Score
-	cover         cover.Result
-	embedding     []float32
+	quality   face.Quality
+	pose      face.Pose
+	presence  float64
+	outline   imgproc.Box
+	fusion    float64 // passive liveness
+	live      pipeline.Score
+	eyes      pipeline.Score
+	cover     cover.Result
+	embedding []float32
 }
 
+// found reports whether a detector saw a face.
 func (r *record) found() bool { return r.faces > 0 }
+
+// faceless reports whether, after looking at what the detectors saw, there was no face.
+func (r *record) faceless() bool { return r.quality == face.NoFace || r.quality == face.ImageError }
 
 // A suite is one run over a directory.
 type suite struct {
 	dir     string
 	model   string
-	records map[string][]*record
+	sheets  map[string]*sheet    // the labels, whole
+	records map[string][]*record // what was looked at
+	figures []figure             // of the summary
+}
+
+// A figure is one line of the summary.
+type figure struct {
+	name  string
+	value any
+}
+
+// headline puts a figure into the summary.
+func (s *suite) headline(name string, value any) { s.figures = append(s.figures, figure{name, value}) }
+
+// rateHeadline leaves rates of nothing out.
+func (s *suite) rateHeadline(name string, r Rate) {
+	if r.N > 0 {
+		s.headline(name, r)
+	}
 }
 
 // stages says what is asked of the pictures of each set.
@@ -69,7 +93,7 @@ func stages() map[string]pipeline.Stages {
 	return map[string]pipeline.Stages{
 		"lfw":                 recognise | pipeline.Eyes | pipeline.Passive | pipeline.Mask | pipeline.Parsing,
 		"spoof_replay_attack": recognise | pipeline.Eyes | pipeline.Passive,
-		"spoof_phone_selfies": recognise | pipeline.Passive,
+		"spoof_phone_selfies": pipeline.Passive,
 		"spoof_mixed":         pipeline.Passive,
 		"mask_states":         recognise | pipeline.Mask | pipeline.Parsing,
 		"mask_wild":           recognise | pipeline.Mask | pipeline.Parsing,
@@ -81,30 +105,59 @@ func stages() map[string]pipeline.Stages {
 	}
 }
 
-// sets is the order of the report.
-func sets() []string {
+// Sets names the sets that a suite may have, in the order of the report.
+func Sets() []string {
 	return []string{
 		"lfw", "spoof_replay_attack", "spoof_phone_selfies", "spoof_mixed", "mask_states", "mask_wild",
 		"head_helmet", "head_lfw", "eyes_closed", "capture_failures", "id_docs",
 	}
 }
 
-// ErrNoSuite means that a directory holds none of the sets.
-var ErrNoSuite = errors.New("no labelled sets")
+// Errors of Run besides those of models and files.
+var (
+	ErrNoSuite = errors.New("no labelled sets") // the directory holds none of them
+	ErrSet     = errors.New("unknown set")      // Options.Sets names one that does not exist
+)
 
-// Run measures everything the suite has labels for.
+// Run measures everything the suite has labels for. Labels that do not fit the pictures are
+// an error wrapping [ErrLabels], before anything is measured.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	s := &suite{dir: o.Suite, records: map[string][]*record{}}
+	for _, set := range o.Sets {
+		if !slices.Contains(Sets(), set) {
+			return nil, fmt.Errorf("%w %q", ErrSet, set)
+		}
+	}
+	s, work, err := read(o)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := newPool(o)
+	if err != nil {
+		return nil, err
+	}
+	s.model = pool.analysers[0].Model()
+	rep, err := s.measure(ctx, o, pool, work)
+	if err := errors.Join(err, pool.close()); err != nil {
+		return nil, err
+	}
+	rep.Pictures, rep.Every = len(work), max(o.Every, 1)
+	return rep, nil
+}
+
+// read reads the labels and says which pictures are to be looked at.
+func read(o Options) (*suite, []*record, error) {
+	s := &suite{dir: o.Suite, sheets: map[string]*sheet{}, records: map[string][]*record{}}
 	var work []*record
-	for _, set := range sets() {
+	for _, set := range Sets() {
+		t, err := labels(s.dir, set)
+		if err != nil {
+			return nil, nil, err
+		}
+		s.sheets[set] = t
 		if len(o.Sets) > 0 && !slices.Contains(o.Sets, set) {
 			continue
 		}
-		rows, err := s.labels(set)
-		if err != nil {
-			return nil, err
-		}
-		for i, labels := range rows {
+		for i, labels := range t.rows {
 			if i%max(o.Every, 1) == 0 {
 				r := &record{set: set, labels: labels}
 				s.records[set] = append(s.records[set], r)
@@ -113,70 +166,54 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 	}
 	if len(work) == 0 {
-		return nil, fmt.Errorf("%s: %w: expected folders such as lfw with a labels.csv", o.Suite, ErrNoSuite)
+		return nil, nil, fmt.Errorf("%s: %w: expected folders such as lfw with a labels.csv", o.Suite, ErrNoSuite)
 	}
-	if err := s.analyse(ctx, o, work); err != nil {
+	return s, work, nil
+}
+
+func (s *suite) measure(ctx context.Context, o Options, pool *pool, work []*record) (*Report, error) {
+	visits, pairs := s.visits(), s.webcamPairs()
+	pool.of = len(work) + len(visits) + len(pairs) + o.Cards
+	if err := each(ctx, pool, work, s.look); err != nil {
 		return nil, err
 	}
-	rep := &Report{Suite: filepath.Base(o.Suite), Model: s.model, Pictures: len(work)}
+	rep := &Report{Suite: filepath.Base(o.Suite), Model: s.model}
 	rep.sections = append(rep.sections, s.detection(), s.quality())
 	recognition, err := s.recognition(o.Calibration)
 	if err != nil {
 		return nil, err
 	}
 	rep.sections = append(rep.sections, recognition...)
-	rep.sections = append(rep.sections, s.attacks(), s.living(), s.masks(), s.maskStates(), s.maskedFaces(), s.heads(), s.glasses(), s.eyes())
+	rep.sections = append(rep.sections, s.attacks(), s.living())
+	depth, err := s.depth(ctx, o, pool, visits, pairs)
+	if err != nil {
+		return nil, err
+	}
+	rep.sections = append(rep.sections, depth...)
+	rep.sections = append(rep.sections, s.masks(), s.maskStates(), s.maskedFaces(), s.heads(), s.glasses(), s.eyes())
+	summary := section{Title: "Summary", Columns: []string{"figure", "measured"}}
+	for _, f := range s.figures {
+		summary.add(f.name, f.value)
+	}
+	rep.sections = slices.Insert(rep.sections, 0, summary)
 	rep.sections = slices.DeleteFunc(rep.sections, func(t section) bool { return len(t.Rows) == 0 })
 	return rep, nil
 }
 
-// analyse looks into every picture, with several analysers side by side.
-func (s *suite) analyse(ctx context.Context, o Options, work []*record) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next, done atomic.Int64
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	for range max(o.Workers, 1) {
-		an, err := o.Open()
-		if err != nil {
-			cancel(err)
-			break
-		}
-		s.model = an.Model()
-		wg.Go(func() {
-			defer func() {
-				if err := an.Close(); err != nil {
-					cancel(err)
-				}
-			}()
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(work) {
-					return
-				}
-				if err := s.look(an, work[i]); err != nil {
-					cancel(fmt.Errorf("%s: %w", pictureID(work[i].set, work[i].labels["file"]), err))
-					return
-				}
-				if n := int(done.Add(1)); o.Step != nil {
-					mu.Lock()
-					o.Step(n, len(work))
-					mu.Unlock()
-				}
-			}
-		})
+// picture reads a picture of the suite; the error wraps [imgproc.ErrPicture] where the file
+// is none.
+func (s *suite) picture(set, file string) (*imgproc.Image, error) {
+	data, err := os.ReadFile(filepath.Join(s.dir, set, file))
+	if err != nil {
+		return nil, err
 	}
-	wg.Wait()
-	return context.Cause(ctx)
+	return imgproc.Decode(data)
 }
 
+// look fills in what the pipeline sees.
 func (s *suite) look(an *pipeline.Analyser, r *record) error {
-	data, err := os.ReadFile(filepath.Join(s.dir, r.set, r.labels["file"]))
-	if err != nil {
-		return err
-	}
-	img, err := imgproc.Decode(data)
+	r.live, r.eyes, r.cover = pipeline.NotRun(), pipeline.NotRun(), cover.NotRun()
+	img, err := s.picture(r.set, r.labels["file"])
 	if errors.Is(err, imgproc.ErrPicture) {
 		r.quality = face.ImageError
 		return nil
@@ -185,10 +222,13 @@ func (s *suite) look(an *pipeline.Analyser, r *record) error {
 	}
 	a, err := an.Picture(img, stages()[r.set])
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path.Join(r.set, r.labels["file"]), err)
 	}
-	r.faces, r.quality, r.width, r.height, r.box = a.Faces, a.Quality, a.Width, a.Height, a.Face.Box
+	r.faces, r.quality = a.Faces, a.Quality
 	r.live, r.eyes, r.cover = a.Liveness, a.EyesOpen, a.Cover
+	if a.Faces > 0 {
+		r.pose, r.presence, r.outline = a.Pose, a.Mesh.Presence, a.Mesh.Outline()
+	}
 	r.fusion = a.Passive.Fusion()
 	r.embedding = slices.Clone(a.Embedding)
 	return nil
