@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"facegate/pipeline"
@@ -84,7 +85,7 @@ func template(an *pipeline.Analyser, file string) ([]float32, face.Quality, erro
 	}
 	a, err := an.Picture(img, pipeline.Eyes|pipeline.Mask|pipeline.Parsing|pipeline.Embedding)
 	if err != nil {
-		return nil, "", err
+		return nil, "", fmt.Errorf("%s: %w", file, err)
 	}
 	return slices.Clone(a.Embedding), a.Quality, nil
 }

@@ -52,7 +52,7 @@ func embedList(ctx context.Context, e *env, args []string) error {
 		}
 		v, q, err := embedding(an, filepath.Join(*root, file))
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			return err
 		}
 		if v == nil {
 			v = zeros
@@ -78,7 +78,7 @@ func embedding(an *pipeline.Analyser, path string) ([]float32, face.Quality, err
 	}
 	a, err := an.Picture(img, pipeline.AllStages&^pipeline.Passive)
 	if err != nil {
-		return nil, "", err
+		return nil, "", fmt.Errorf("%s: %w", path, err)
 	}
 	return a.Embedding, a.Quality, nil
 }

@@ -65,7 +65,7 @@ func identify(ctx context.Context, e *env, args []string) error {
 	for _, file := range files {
 		line, err := identifyOne(an, id, file)
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			return err
 		}
 		all = all && line.Outcome == match.Matched.String()
 		if err := enc.Encode(line); err != nil {
@@ -94,7 +94,7 @@ func identifyOne(an *pipeline.Analyser, id *pipeline.Identifier, file string) (i
 	}
 	var r match.Result
 	if err := id.Gallery.Search(match.Template{Model: an.Model(), Vector: v}, 2, &r); err != nil {
-		return identity{}, err
+		return identity{}, fmt.Errorf("%s: %w", file, err)
 	}
 	outcome := match.Decide(&r, t, id.Margin)
 	line.Outcome = outcome.String()
@@ -132,7 +132,7 @@ func loadPictures(e *env, an *pipeline.Analyser, id *pipeline.Identifier, path s
 	for _, g := range list {
 		v, q, err := template(an, g.file)
 		if err != nil {
-			return fmt.Errorf("%s: %w", g.file, err)
+			return err
 		}
 		if v == nil {
 			fmt.Fprintf(e.stderr, "left out of the gallery: %s: %s\n", g.file, q)

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"facegate/access"
 )
 
 // Exit codes, fixed from outside.
@@ -61,7 +63,7 @@ func commands() []command {
 		{"doctor", "", "check camera, models, door, store and disk, with a hint for what is wrong", doctor},
 		{"person", "add|list|show|remove|remove-template …", "people", person},
 		{"enrol", "ID --photo FILE… | --camera", "store a person's template", enrolPerson},
-		{"analyse", "FILE… | --sequence DIR", "what the pipeline sees in pictures", analyse},
+		{"analyse", "FILE… | --sequence DIR [--level LEVEL]", "what the pipeline sees in pictures", analyse},
 		{"compare", "A B", "are two pictures of one person", compare},
 		{"identify", "FILE… [--gallery DIR_OR_CSV]", "who is in a picture", identify},
 		{"embed", "LIST.csv --root DIR --out FILE.npy", "embeddings of a list of pictures", embedList},
@@ -88,16 +90,20 @@ func run(ctx context.Context, e *env, args []string) int {
 	} else if err != nil {
 		return e.usage(err)
 	}
-	if fs.NArg() == 0 || fs.Arg(0) == "help" {
+	args = fs.Args()
+	if len(args) == 2 && args[0] == "help" {
+		args = []string{args[1], "--help"}
+	}
+	if len(args) == 0 || args[0] == "help" {
 		e.help()
-		return map[bool]int{true: exitUsage, false: exitDone}[fs.NArg() == 0]
+		return map[bool]int{true: exitUsage, false: exitDone}[len(args) == 0]
 	}
 	all := commands()
-	i := slices.IndexFunc(all, func(c command) bool { return c.name == fs.Arg(0) })
+	i := slices.IndexFunc(all, func(c command) bool { return c.name == args[0] })
 	if i < 0 {
-		return e.usage(usagef("unknown command %q; facegate help lists the commands", fs.Arg(0)))
+		return e.usage(usagef("unknown command %q; facegate help lists the commands", args[0]))
 	}
-	err := all[i].run(ctx, e, fs.Args()[1:])
+	err := all[i].run(ctx, e, args[1:])
 	var usage usageError
 	var help helpWanted
 	switch {
@@ -114,13 +120,27 @@ func run(ctx context.Context, e *env, args []string) int {
 		return e.usage(fmt.Errorf("%w\nusage: facegate %s %s", err, all[i].name, all[i].args))
 	}
 	fmt.Fprintf(e.stderr, "facegate %s: %v\n", all[i].name, err)
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok && h.Hint() != "" && !strings.Contains(err.Error(), h.Hint()) {
-		fmt.Fprintf(e.stderr, "hint: %s\n", h.Hint())
+	if hint := hintOf(err); hint != "" && !strings.Contains(err.Error(), hint) {
+		fmt.Fprintf(e.stderr, "hint: %s\n", hint)
 	}
 	return exitError
+}
+
+// hintOf is what a person can do about an error, or nothing.
+func hintOf(err error) string {
+	h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err)
+	switch {
+	case ok:
+		return h.Hint()
+	case errors.Is(err, access.ErrNotFound):
+		return "facegate person list shows who there is, facegate person add adds somebody"
+	case errors.Is(err, access.ErrExists):
+		return "facegate person list shows who there is"
+	}
+	return ""
 }
 
 func (e *env) help() {

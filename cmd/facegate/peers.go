@@ -98,10 +98,10 @@ func (p *peer) answer(into any) error {
 			return json.Unmarshal(line, into)
 		}
 	}
-	return fmt.Errorf("%s ended: %s", p.name, strings.TrimSpace(p.stderr.String()))
+	return fmt.Errorf("%s ended or says nothing that is understood", p.name)
 }
 
-// Close ends the peer.
+// Close ends the peer and waits for it. The error says what it complained of.
 func (p *peer) Close() error {
 	_ = p.in.Close() // it may have ended before
 	if err := p.cmd.Wait(); err != nil {

@@ -40,6 +40,8 @@ func person(ctx context.Context, e *env, args []string) error {
 	}
 	verb, args := args[0], args[1:]
 	switch verb {
+	case "-h", "-help", "--help":
+		return helpWanted{e.flags("person")}
 	case "add":
 		return personAdd(ctx, e, args)
 	case "list":
@@ -288,7 +290,7 @@ func enrolPerson(ctx context.Context, e *env, args []string) error {
 	for _, file := range photos {
 		ok, err := enrolPhoto(ctx, e, enroller, id, file, *duplicate)
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			return err
 		}
 		refused = refused || !ok
 	}
@@ -304,7 +306,9 @@ func enrolPhoto(ctx context.Context, e *env, enroller *kiosk.Enroller, id, file 
 	var done kiosk.Enrolment
 	switch {
 	case err == nil:
-		done, err = enroller.Enrol(ctx, kiosk.Now(admin()), id, img, duplicate)
+		if done, err = enroller.Enrol(ctx, kiosk.Now(admin()), id, img, duplicate); err != nil {
+			err = fmt.Errorf("%s: %w", file, err)
+		}
 	case isPictureError(err):
 		err = &kiosk.RefusedError{Quality: "image_error"}
 	}
