@@ -86,8 +86,11 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 				return false, fmt.Errorf("no condition %q", cond)
 			}
 			for _, name := range []string{"astronaut.png", "grace_hopper.jpg"} {
-				if _, err := os.Stat(filepath.Join(sharedtest.Home(t), "demo", name)); err != nil {
+				_, err := os.Stat(filepath.Join(sharedtest.Home(t), "demo", name))
+				if errors.Is(err, os.ErrNotExist) {
 					return false, nil
+				} else if err != nil {
+					return false, err
 				}
 			}
 			return true, nil

@@ -133,7 +133,7 @@ func TestSequencesOfPeople(t *testing.T) {
 	dir, rows := labels(t, "spoof_phone_selfies")
 	people := map[string][]string{}
 	for _, r := range rows {
-		who := strings.Split(filepath.Base(r["file"]), "_")[0]
+		who, _, _ := strings.Cut(filepath.Base(r["file"]), "_")
 		people[r["label"]+" "+who] = append(people[r["label"]+" "+who], filepath.Join(dir, r["file"]))
 	}
 	live, turns := 0, 0
@@ -243,10 +243,13 @@ func shoot(t *testing.T, c *card.Card, d deck, seed uint64) string {
 	t.Helper()
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(seed, 7))
-	sign := float64(1 - 2*r.IntN(2))
+	sign, light := float64(1-2*r.IntN(2)), card.RandomLight(r)
 	var frame imgproc.Image
 	for k, a := range d.angles {
-		v := card.View{Yaw: sign * a, Radius: d.radius, Noise: 3, Seed: r.Uint64(), Background: seed, DX: 4 * math.Sin(.3*float64(k)), DY: 3 * math.Sin(.2*float64(k))}
+		v := card.View{
+			Yaw: sign * a, Radius: d.radius, Light: light, Noise: 3, Seed: r.Uint64(), Background: seed,
+			DX: 4 * math.Sin(.3*float64(k)), DY: 3 * math.Sin(.2*float64(k)), // an unsteady hand
+		}
 		if d.nod {
 			v.Yaw, v.Pitch = 0, sign*a
 		}

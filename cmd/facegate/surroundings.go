@@ -73,7 +73,7 @@ func (p *physician) attached(path string) bool {
 	const check = "camera"
 	list, err := v4l2.List()
 	if err != nil {
-		p.fail(check, "", "%v", err)
+		p.fail(check, "the user must be able to read /dev and /sys", "%v", err)
 		return false
 	}
 	real := path
