@@ -66,12 +66,16 @@ func TestDoctorOnBoards(t *testing.T) {
 		{"another chip", map[string]string{"dev/gpiochip4": ""}, []string{"gpio failed: "}, true},
 		{"a board without config.txt", map[string]string{"dev/gpiochip0": ""}, []string{"gpio ok: "}, false},
 		{
-			"a Raspberry Pi as it comes", map[string]string{"dev/gpiochip0": "", "boot/firmware/config.txt": "dtparam=i2c=on\n#dtparam=strict_gpiod\n"},
-			[]string{"gpio ok: ", "strict_gpiod warning: "}, false,
+			"a Raspberry Pi as it comes",
+			map[string]string{"dev/gpiochip0": "", "boot/firmware/config.txt": "dtparam=i2c=on\n#dtparam=strict_gpiod\n"},
+			[]string{"gpio ok: ", "strict_gpiod warning: "},
+			false,
 		},
 		{
-			"one that lets go of its lines", map[string]string{"dev/gpiochip0": "", "boot/config.txt": "[all]\ndtparam=audio=on,strict_gpiod\n"},
-			[]string{"gpio ok: ", "strict_gpiod ok: "}, false,
+			"one that lets go of its lines",
+			map[string]string{"dev/gpiochip0": "", "boot/config.txt": "[all]\ndtparam=audio=on,strict_gpiod\n"},
+			[]string{"gpio ok: ", "strict_gpiod ok: "},
+			false,
 		},
 	}
 	for _, tt := range tests {
