@@ -30,7 +30,9 @@ type Gate struct {
 
 // Pass reports whether the detector should look at f.
 func (g *Gate) Pass(f *device.Frame) bool {
-	if !sampleLuma(&g.now, f) || !g.empty || f.At.Sub(g.at) >= gateLook {
+	// A clock that was set back must not keep the gate shut until it has caught up.
+	since := f.At.Sub(g.at)
+	if !sampleLuma(&g.now, f) || !g.empty || since < 0 || since >= gateLook {
 		return true
 	}
 	changed := 0

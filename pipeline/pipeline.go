@@ -7,6 +7,7 @@ import (
 
 	"facegate/access"
 	"facegate/device"
+	"facegate/pipeline/embed"
 	"facegate/pipeline/face"
 	"facegate/pipeline/liveness"
 	"facegate/pipeline/match"
@@ -47,9 +48,9 @@ func New(an *Analyser, id *Identifier, o Options) (*Pipeline, error) {
 	if id.Gallery.Model() != an.Model() || id.Gallery.Dim() != an.Dim() {
 		return nil, fmt.Errorf("new pipeline: gallery of %s, embedder %s: %w", id.Gallery.Model(), an.Model(), match.ErrModel)
 	}
-	// What strangers reach once in a thousand comparisons; two frames of one face a moment
-	// apart stay far above it.
-	same := id.Calibration.Cosine(70)
+	// What a search asks at least: who steps in for somebody else without being noticed could as
+	// well be recognised as them. Two frames of one face a moment apart stay far above it.
+	same := id.Calibration.Cosine(match.DefaultPolicyScore)
 	return &Pipeline{an: an, id: id, level: o.Level, live: liveness.NewSession(o.Level), same: same}, nil
 }
 
@@ -71,14 +72,36 @@ func (p *Pipeline) Frame(f *device.Frame) (access.Sighting, bool, error) {
 		return access.Sighting{}, false, fmt.Errorf("read frame %d: %w", f.Seq, err)
 	}
 	if err := p.an.locate(); err != nil {
-		return access.Sighting{}, false, err
+		s, settled := p.fail(f.At)
+		return s, settled, err
 	}
 	seen := p.an.a.Quality != face.NoFace
 	p.gate.Empty(!seen, f.At)
 	if !seen {
 		return p.absent(f.At)
 	}
-	return p.present(f.At)
+	s, settled, err := p.present(f.At)
+	switch {
+	case err == nil:
+		p.t.failed = 0
+	case !settled:
+		s, settled = p.fail(f.At)
+	}
+	return s, settled, err
+}
+
+// fail is a frame that a model failed on. Somebody whom several in a row could not judge is
+// refused for that: the door stays shut and the record says why.
+func (p *Pipeline) fail(at time.Time) (access.Sighting, bool) {
+	if !p.active {
+		return access.Sighting{}, false
+	}
+	p.t.last = at
+	if p.t.failed++; p.t.settled || p.t.failed < votes {
+		return access.Sighting{}, false
+	}
+	p.state = liveness.Result{Verdict: liveness.Unavailable, Passive: math.NaN()}
+	return p.settle(at, p.sighting(at)), true
 }
 
 // End closes the track, as when the camera is gone or a recording has ended.
@@ -124,17 +147,22 @@ func (p *Pipeline) present(at time.Time) (s access.Sighting, settled bool, err e
 	a := &p.an.a
 	if a.Quality == face.OK && !p.t.settled && !settled {
 		if err := p.an.open(); err != nil {
-			return access.Sighting{}, false, err
+			return s, settled, err
 		}
 	}
-	if a.Quality == face.OK && (!p.t.settled || p.t.since >= votes) {
+	changed := settled
+	if p.compares() {
 		if err := p.an.embed(); err != nil {
-			return access.Sighting{}, false, err
+			return s, settled, err
 		}
-		if a.Embedding != nil && !p.t.sameFace(a.Embedding, p.same) {
+		if a.Quality == face.OK && a.Embedding == nil {
+			return s, settled, fmt.Errorf("embed face: %w", embed.ErrNoVector)
+		}
+		if a.Quality == face.OK && !p.t.sameFace(a.Embedding, p.same) {
 			// Somebody else has stepped in without a gap: the old track ends here.
 			s, settled = p.leave()
 			p.begin(at)
+			changed = true
 		}
 	}
 	p.t.last, p.t.missing = at, time.Time{}
@@ -142,22 +170,43 @@ func (p *Pipeline) present(at time.Time) (s access.Sighting, settled bool, err e
 	p.t.since++
 	p.t.codes[a.Quality]++
 	p.guidance = Guidance{Quality: a.Quality, Faces: a.Faces, Settled: p.t.settled}
-	if p.t.settled {
+	switch {
+	case changed:
+		// The frame has told of the old track; the new one begins with the next.
+		return s, settled, nil
+	case p.t.settled:
 		if a.Embedding != nil {
 			p.t.cast(a.Embedding, "")
 		}
-		return s, settled, nil
-	}
-	if settled {
-		// The frame has told of the old track; the new one begins with the next.
-		return s, true, nil
+		return access.Sighting{}, false, nil
 	}
 	return p.judge(at)
+}
+
+// compares reports whether the frame is held against the face of the track. While the track is
+// not settled every frame is that may count for it, whatever its quality: who shows that they
+// are alive in frames that are too bad to vote must be who votes.
+func (p *Pipeline) compares() bool {
+	if p.t.settled {
+		return p.an.a.Quality == face.OK && p.t.since >= votes
+	}
+	return p.an.a.Quality == face.OK || p.t.n > 0
 }
 
 // judge takes in a frame of a track that is not settled.
 func (p *Pipeline) judge(at time.Time) (access.Sighting, bool, error) {
 	a := &p.an.a
+	if a.Quality == face.OK {
+		p.t.good++
+		if p.t.good == 1 {
+			p.t.goodSince = at
+		}
+	}
+	if a.Embedding == nil || !p.t.sameFace(a.Embedding, p.same) {
+		// To liveness it is a frame without the face: a short gap does no harm, a longer one
+		// takes back what had been shown.
+		return access.Sighting{}, false, nil
+	}
 	f := liveness.Frame{At: at, Image: p.an.picture.RGB(), Mesh: &a.Mesh, Box: a.Face.Box, Fusion: math.NaN()}
 	if a.Quality == face.OK || a.Quality == face.Angle {
 		// A turned head is scored too: an attack must not hide in the turn.
@@ -170,17 +219,11 @@ func (p *Pipeline) judge(at time.Time) (access.Sighting, bool, error) {
 		}
 	}
 	if a.Quality == face.OK {
-		p.t.good++
-		if p.t.good == 1 {
-			p.t.goodSince = at
+		person, err := p.id.nearest(a.Embedding)
+		if err != nil {
+			return access.Sighting{}, false, fmt.Errorf("identify: %w", err)
 		}
-		if a.Embedding != nil {
-			person, err := p.id.nearest(a.Embedding)
-			if err != nil {
-				return access.Sighting{}, false, fmt.Errorf("identify: %w", err)
-			}
-			p.t.cast(a.Embedding, person)
-		}
+		p.t.cast(a.Embedding, person)
 	}
 	p.state = p.live.Feed(f)
 	p.guidance.Prompt, p.guidance.Progress = p.state.Prompt, p.state.Progress

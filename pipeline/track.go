@@ -39,6 +39,7 @@ type track struct {
 	first, last time.Time // frames with the face
 	missing     time.Time // the first frame without it since; zero while it is there
 	frames      int
+	failed      int       // frames in a row that a model failed on
 	good        int       // frames of quality ok
 	goodSince   time.Time // the first of them
 	codes       map[face.Quality]int
@@ -169,7 +170,13 @@ func (id *Identifier) search(template []float32, s *access.Sighting) (match.Outc
 	for _, c := range id.result.Candidates {
 		s.Matches = append(s.Matches, access.Match{Person: c.Person, Score: id.Calibration.Score(c.Cosine), Cosine: c.Cosine})
 	}
-	return match.Decide(&id.result, t, id.Margin), nil
+	outcome := match.Decide(&id.result, t, id.Margin)
+	if outcome == match.Unknown && len(s.Matches) > 0 && s.Matches[0].Score >= t.Score {
+		// Scores end at 100 where thresholds go on: rules that see only scores must not say more
+		// than the search does.
+		s.Matches = nil
+	}
+	return outcome, nil
 }
 
 // nearest is the person a single frame is most like, or "" where nobody reaches the threshold.
