@@ -24,8 +24,15 @@ func TestFacesOfEverySetAreFound(t *testing.T) {
 		set          string
 		lost, hidden int // pictures with a face that Detect and Search may lose
 	}{
-		{"spoof_replay_attack", 0, 0}, {"spoof_phone_selfies", 0, 0}, {"spoof_mixed", 7, 0}, {"mask_states", 0, 0},
-		{"mask_wild", 2, 0}, {"head_helmet", 0, 0}, {"head_lfw", 0, 0}, {"eyes_closed", 0, 0}, {"id_docs", 4, 4},
+		{"spoof_replay_attack", 0, 0},
+		{"spoof_phone_selfies", 0, 0},
+		{"spoof_mixed", 7, 0},
+		{"mask_states", 0, 0},
+		{"mask_wild", 2, 0},
+		{"head_helmet", 0, 0},
+		{"head_lfw", 0, 0},
+		{"eyes_closed", 0, 0},
+		{"id_docs", 4, 4},
 	} {
 		t.Run(tt.set, func(t *testing.T) {
 			rows := facetest.Rows(t, tt.set, 1)

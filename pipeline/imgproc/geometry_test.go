@@ -10,8 +10,18 @@ import (
 func TestCropsOfImpossibleBoxes(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
 	boxes := []Box{
-		{}, {5, 5, 5, 5}, {9, 9, 2, 2}, {nan, 0, 9, 9}, {0, 0, nan, nan}, {0, 0, inf, 9}, {-inf, -inf, inf, inf},
-		{-500, -500, -400, -400}, {1e12, 0, 1e12 + 5, 5}, {0, 0, 1e9, 1e9}, {-1e6, -1e6, 1e6, 1e6}, {0, 0, 9000, 9000},
+		{},
+		{5, 5, 5, 5},
+		{9, 9, 2, 2},
+		{nan, 0, 9, 9},
+		{0, 0, nan, nan},
+		{0, 0, inf, 9},
+		{-inf, -inf, inf, inf},
+		{-500, -500, -400, -400},
+		{1e12, 0, 1e12 + 5, 5},
+		{0, 0, 1e9, 1e9},
+		{-1e6, -1e6, 1e6, 1e6},
+		{0, 0, 9000, 9000},
 	}
 	src := New(40, 30)
 	for i := range src.Pix {

@@ -23,7 +23,11 @@ func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(a), 
 func TestScoreScale(t *testing.T) {
 	c := sideBySide(t)
 	tests := []struct{ cosine, score, fmr float64 }{
-		{.2279, 50, 1e-2}, {.3166, 70, 1e-3}, {.3922, 80, 1e-4}, {.4475, 90, 1e-5}, {.5148, 95, 1e-6},
+		{.2279, 50, 1e-2},
+		{.3166, 70, 1e-3},
+		{.3922, 80, 1e-4},
+		{.4475, 90, 1e-5},
+		{.5148, 95, 1e-6},
 		{(.3166 + .3922) / 2, 75, math.Pow(10, -3.5)},
 	}
 	for _, tt := range tests {
