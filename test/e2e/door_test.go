@@ -1,0 +1,225 @@
+package e2e
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The pictures: who is enrolled, who is not.
+func members() []string { return []string{"005", "009", "011", "013"} }
+
+const (
+	shown, empty = 1.5, 1.3 // seconds of a visit, and of the empty scene behind it
+	unlock       = 800 * time.Millisecond
+)
+
+// A visit is somebody, or a picture of somebody, at the door.
+type visit struct {
+	file   string
+	client string // who is let in; nobody where empty
+}
+
+func visits() []visit {
+	return []visit{
+		{live("005", "controlled_2"), "005"},
+		{live("119", "controlled_1"), ""}, // a stranger
+		{"spoof/fixed_attack_mobile_client011_session01_mobile_video_controlled.jpg", ""},
+		{live("011", "controlled_2"), "011"},
+		{live("013", "controlled_2"), "013"},
+		{live("107", "controlled_1"), ""}, // a stranger
+		{live("009", "controlled_2"), "009"},
+		{"spoof/fixed_attack_mobile_client005_session01_mobile_video_adverse.jpg", ""},
+		{live("005", "adverse_1"), "005"},
+		{live("011", "adverse_1"), "011"},
+	}
+}
+
+// scenes are visits with an empty scene before and behind each.
+func scenes(list []visit) []scene {
+	out := []scene{{"", .5}}
+	for _, v := range list {
+		out = append(out, scene{v.file, shown}, scene{"", empty})
+	}
+	return out
+}
+
+// Everybody who comes has one decision in the audit trail; every grant is one pulse of the
+// relay, as long as it should be, that names its event; nothing else moves the relay. At level
+// depth the same stills are let in no more, and are called what they are.
+func TestVisits(t *testing.T) {
+	s := newSite(t)
+	people, list := members(), visits()
+	if testing.Short() {
+		people, list = people[:1], list[:3]
+	}
+	setting := fmt.Sprintf("unlock = %q", unlock)
+	s.configure(t, "passive", scenes(list), setting)
+	s.enrol(t, people...)
+	s.doord(t)
+	before := s.last(t)
+	kiosk := s.start(t, "facegated", "--until-idle")
+	if code := kiosk.end(t); code != 0 {
+		t.Fatalf("facegated: exit code %d", code)
+	}
+	decisions := s.decisions(t, before)
+	if len(decisions) != len(list) {
+		t.Fatalf("%d decisions of %d visits: %v", len(decisions), len(list), decisions)
+	}
+	var whys []string
+	for i, v := range list {
+		d := decisions[i]
+		if granted := d.Kind == "access.granted"; granted != (v.client != "") || granted && d.Person != v.client {
+			t.Errorf("%s: got %s of %q, reason %q; want %q let in", v.file, d.Kind, d.Person, d.Reason, v.client)
+		}
+		if d.Kind == "access.granted" {
+			whys = append(whys, fmt.Sprintf("access granted, event %d", d.Seq))
+		}
+	}
+	edges := s.relay(t)
+	if len(edges) != 2*len(whys) {
+		t.Fatalf("%d edges of the relay for %d grants: %v", len(edges), len(whys), edges)
+	}
+	for i, why := range whys {
+		on, off := edges[2*i], edges[2*i+1]
+		if !on.On || off.On || on.Why != why {
+			t.Errorf("got %+v, %+v; want a pulse because of %q", on, off, why)
+		}
+		if d := time.Duration(off.T - on.T); d < unlock || d > unlock+200*time.Millisecond {
+			t.Errorf("%s: energised for %v, want %v and at most 200 ms more", why, d, unlock)
+		}
+	}
+	s.verify(t)
+
+	stills := []visit{{file: list[0].file}, {file: list[1].file}}
+	if testing.Short() {
+		stills = stills[:1]
+	}
+	s.configure(t, "depth", scenes(stills), setting)
+	before = s.last(t)
+	if code := s.start(t, "facegated", "--until-idle").end(t); code != 0 {
+		t.Fatalf("facegated: exit code %d", code)
+	}
+	decisions = s.decisions(t, before)
+	if len(decisions) != len(stills) {
+		t.Errorf("level depth: %d decisions of %d visits: %v", len(decisions), len(stills), decisions)
+	}
+	for _, d := range decisions {
+		if d.Kind != "access.denied" || d.Reason != "spoof" {
+			t.Errorf("level depth: got %s, reason %q; want a spoof", d.Kind, d.Reason)
+		}
+	}
+	if n := len(s.relay(t)); n != len(edges) {
+		t.Errorf("level depth: the relay moved %d times", n-len(edges))
+	}
+	s.verify(t)
+}
+
+// Facegated is killed while the door is unlocked: the relay drops at once. Exit button and
+// records of the door need nobody, and are collected once.
+func TestFacegatedIsKilledDuringAPulse(t *testing.T) {
+	s := newSite(t)
+	client := members()[0]
+	minute := []string{`unlock = "60s"`, `max_on = "60s"`} // the time does not end it
+	s.configure(t, "passive", []scene{{"", .5}, {live(client, "controlled_2"), 300}}, minute...)
+	s.enrol(t, client)
+	s.doord(t)
+	before := s.last(t)
+	kiosk := s.start(t, "facegated")
+	until(t, "the relay is energised", func() bool { return len(s.relay(t)) > 0 })
+	kiosk.signal(t, syscall.SIGKILL)
+	kiosk.end(t)
+	until(t, "the relay drops", func() bool { return len(s.relay(t)) > 1 })
+	if e := s.relay(t); !e[0].On || e[1].On || e[1].Why != "controller is gone" {
+		t.Errorf("got %+v, want a pulse that ended with its controller", e)
+	}
+	granted := s.decisions(t, before)
+	if len(granted) != 1 || granted[0].Kind != "access.granted" {
+		t.Errorf("got %v, want the grant on record", granted)
+	}
+	s.verify(t)
+
+	s.run(t, "door", "sim", "rex", "pulse")
+	until(t, "the exit button opens", func() bool { return len(s.relay(t)) > 2 })
+	if e := s.relay(t)[2]; !e.On || e.Why != "exit button" {
+		t.Errorf("got %+v, want the exit button to open", e)
+	}
+
+	s.configure(t, "passive", []scene{{"", 2}}, minute...)
+	for range 2 {
+		if code := s.start(t, "facegated", "--until-idle").end(t); code != 0 {
+			t.Fatalf("facegated: exit code %d", code)
+		}
+		s.verify(t)
+		rex := s.events(t, before, "door.rex")
+		if len(rex) != 1 || rex[0].Source != "rex" {
+			t.Errorf("got %v, want the exit button once", rex)
+		}
+		journal := map[string]int{}
+		for _, e := range s.events(t, before) {
+			if n := e.Data["journal"]; n != "" {
+				journal[n]++
+			}
+		}
+		for n, times := range journal {
+			if times != 1 {
+				t.Errorf("event %s of the door was collected %d times", n, times)
+			}
+		}
+		if len(journal) < 4 { // unlocked, locked, the button, unlocked
+			t.Errorf("%d events of the door collected", len(journal))
+		}
+	}
+	if n := len(s.decisions(t, before)); n != 1 {
+		t.Errorf("%d decisions, want the one from before the end", n)
+	}
+	if n := len(s.relay(t)); n != 3 {
+		t.Errorf("the relay moved %d times, want 3", n)
+	}
+}
+
+// The door does not answer while somebody is granted: that is on record, the door stays
+// locked, and nothing unlocks it later.
+func TestGrantWithoutADoor(t *testing.T) {
+	for name, away := range map[string]func(*testing.T, *site, *daemon) (back func()){
+		"doord has ended": func(t *testing.T, s *site, d *daemon) func() {
+			d.stop(t)
+			return func() { s.doord(t) }
+		},
+		"doord stands still": func(t *testing.T, _ *site, d *daemon) func() {
+			d.signal(t, syscall.SIGSTOP)
+			return func() { d.signal(t, syscall.SIGCONT) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			client := members()[0]
+			s.configure(t, "passive", []scene{{"", .5}, {live(client, "controlled_2"), 300}}, fmt.Sprintf("unlock = %q", unlock))
+			s.enrol(t, client)
+			d := s.doord(t)
+			before := s.last(t)
+			back := away(t, s, d)
+			kiosk := s.start(t, "facegated")
+			until(t, "the grant is on record", func() bool { return len(s.events(t, before, "command.refused")) > 0 })
+			decisions, refused := s.decisions(t, before), s.events(t, before, "command.refused")
+			if len(decisions) != 1 || decisions[0].Kind != "access.granted" || decisions[0].Person != client {
+				t.Fatalf("got %v, want one grant", decisions)
+			}
+			if e := refused[0]; e.Person != client || e.Data["event"] != fmt.Sprint(decisions[0].Seq) {
+				t.Errorf("got %+v, want the refusal of event %d", e, decisions[0].Seq)
+			}
+			back()
+			// The link has found the door again when the door tells of a controller.
+			until(t, "facegated is connected", func() bool { return s.connected(t) })
+			kiosk.stop(t)
+			if e := s.relay(t); len(e) > 0 {
+				t.Errorf("the relay moved: %+v", e)
+			}
+			if n := len(s.events(t, before, "command.refused")); n != 1 {
+				t.Errorf("%d refusals on record, want 1", n)
+			}
+			s.verify(t)
+		})
+	}
+}

@@ -1,0 +1,320 @@
+// Package e2e tests the programs as they are shipped: facegated before a replayed camera, doord
+// with a simulated door, and facegate as the operator uses it. It looks at nothing but what they
+// leave behind: exit codes, the audit trail and the log of the simulated door.
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"facegate/internal/sharedtest"
+)
+
+// patience bounds every wait. It says nothing about speed: it is how long a test may hang
+// before it fails.
+const patience = time.Minute
+
+// programs is the directory that TestMain has built the programs into.
+var programs string //nolint:gochecknoglobals // set once, before any test
+
+func TestMain(m *testing.M) {
+	code, err := build(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func build(m *testing.M) (code int, err error) {
+	programs, err = os.MkdirTemp("", "e2e")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(programs)) }()
+	for _, p := range []string{"facegate", "facegated", "doord"} {
+		cmd := exec.Command("go", "build", "-o", programs, "facegate/cmd/"+p)
+		if p == "doord" {
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return 0, fmt.Errorf("build %s: %w\n%s", p, err, out)
+		}
+	}
+	return m.Run(), nil
+}
+
+// A site is a home directory with people enrolled and the programs that run on it.
+type site struct {
+	home, faces string
+}
+
+// newSite makes a home directory that borrows models and runtime; the test is skipped where
+// they or the pictures are absent.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{faces: filepath.Join(sharedtest.Dir(t, "faces"), "spoof_replay_attack")}
+	installed := sharedtest.Home(t)
+	var err error
+	if s.home, err = os.MkdirTemp("", "site"); err != nil { // shorter than t.TempDir: a socket's path is bounded
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(s.home) })
+	for _, dir := range []string{"models", "runtime"} {
+		if err := os.Symlink(filepath.Join(installed, dir), filepath.Join(s.home, dir)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// A scene is a picture of the set shown for some seconds; without one nobody is there.
+type scene struct {
+	file    string
+	seconds float64
+}
+
+// configure writes what the camera shows and how the door is set; door are lines of [door].
+func (s *site) configure(t *testing.T, level string, scenes []scene, door ...string) {
+	t.Helper()
+	var list strings.Builder
+	list.WriteString("file,seconds\n")
+	for _, sc := range scenes {
+		file := sc.file
+		if file != "" {
+			file = filepath.Join(s.faces, file)
+		}
+		fmt.Fprintf(&list, "%s,%v\n", file, sc.seconds)
+	}
+	s.write(t, "frames.csv", list.String())
+	s.write(t, "facegate.toml", fmt.Sprintf(
+		"[camera]\ndriver = \"replay\"\npath = \"frames.csv\"\n[liveness]\nlevel = %q\n[door]\ndriver = \"sim\"\nsim_log = \"door.log\"\n%s\n",
+		level, strings.Join(door, "\n")))
+}
+
+func (s *site) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.home, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run is one facegate command; an exit code other than 0 fails the test.
+func (s *site) run(t *testing.T, args ...string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "facegate"), append([]string{"--home", s.home, "--json"}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("facegate %v: %v\n%s%s", args, err, stdout.Bytes(), stderr.Bytes())
+	}
+	return stdout.Bytes()
+}
+
+// enrol makes clients of the set people, each with one picture.
+func (s *site) enrol(t *testing.T, clients ...string) {
+	t.Helper()
+	for _, c := range clients {
+		s.run(t, "person", "add", "--id", c, "--name", c)
+		s.run(t, "enrol", c, "--photo", filepath.Join(s.faces, live(c, "controlled_1")), "--consent-by", "test")
+	}
+}
+
+// live is a picture of a client at the door.
+func live(client, which string) string {
+	return "live/client" + client + "_session01_webcam_authenticate_" + which + ".jpg"
+}
+
+// A daemon is a running program.
+type daemon struct {
+	name  string
+	cmd   *exec.Cmd
+	log   *bytes.Buffer // read it after ended is closed
+	ended chan struct{}
+}
+
+// start runs a daemon until the test ends.
+func (s *site) start(t *testing.T, name string, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{name: name, log: new(bytes.Buffer), ended: make(chan struct{})}
+	d.cmd = exec.Command(filepath.Join(programs, name), append([]string{"--home", s.home}, args...)...) //nolint:noctx // ended by the test
+	d.cmd.Stderr = d.log
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_ = d.cmd.Wait() // the state says how it ended
+		close(d.ended)
+	})
+	t.Cleanup(func() {
+		_ = d.cmd.Process.Kill() // it may have ended
+		wg.Wait()
+		if t.Failed() {
+			t.Logf("%s:\n%s", name, d.log.Bytes())
+		}
+	})
+	return d
+}
+
+// doord starts the door and waits until it answers.
+func (s *site) doord(t *testing.T) *daemon {
+	t.Helper()
+	d := s.start(t, "doord")
+	until(t, "doord listens", func() bool {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "facegate"), "--home", s.home, "door", "status")
+		return cmd.Run() == nil
+	})
+	return d
+}
+
+// connected reports whether doord has a controller.
+func (s *site) connected(t *testing.T) bool {
+	t.Helper()
+	var got struct {
+		Controller bool `json:"controller"`
+	}
+	if err := json.Unmarshal(s.run(t, "door", "status"), &got); err != nil {
+		t.Fatal(err)
+	}
+	return got.Controller
+}
+
+func (d *daemon) signal(t *testing.T, sig os.Signal) {
+	t.Helper()
+	if err := d.cmd.Process.Signal(sig); err != nil {
+		t.Fatalf("signal %s: %v", d.name, err)
+	}
+}
+
+// end waits for the end and returns the exit code, -1 for a signal.
+func (d *daemon) end(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-d.ended:
+	case <-time.After(2 * patience):
+		t.Fatalf("%s goes on", d.name)
+	}
+	return d.cmd.ProcessState.ExitCode()
+}
+
+// stop tells the daemon to end.
+func (d *daemon) stop(t *testing.T) {
+	t.Helper()
+	d.signal(t, syscall.SIGTERM)
+	if code := d.end(t); code != 0 {
+		t.Errorf("%s: exit code %d", d.name, code)
+	}
+}
+
+// An event is one line of facegate events --json.
+type event struct {
+	Seq    uint64            `json:"seq"`
+	Kind   string            `json:"kind"`
+	Person string            `json:"person"`
+	Reason string            `json:"reason"`
+	Source string            `json:"source"`
+	Data   map[string]string `json:"data"`
+}
+
+// events are the records after one, of the given kinds; all kinds where none is given.
+func (s *site) events(t *testing.T, since uint64, kinds ...string) []event {
+	t.Helper()
+	var out []event
+	for dec := json.NewDecoder(bytes.NewReader(s.run(t, "events", "--since", fmt.Sprint(since)))); dec.More(); {
+		var e event
+		if err := dec.Decode(&e); err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range kinds {
+			if e.Kind == k {
+				out = append(out, e)
+			}
+		}
+		if len(kinds) == 0 {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// decisions are the records of people at the door.
+func (s *site) decisions(t *testing.T, since uint64) []event {
+	t.Helper()
+	return s.events(t, since, "access.granted", "access.denied", "face.refused")
+}
+
+// last is the number of the last record.
+func (s *site) last(t *testing.T) uint64 {
+	t.Helper()
+	all := s.events(t, 0)
+	if len(all) == 0 {
+		return 0
+	}
+	return all[len(all)-1].Seq
+}
+
+// verify checks the chain of records.
+func (s *site) verify(t *testing.T) {
+	t.Helper()
+	var got struct {
+		OK bool `json:"ok"`
+	}
+	if err := json.Unmarshal(s.run(t, "events", "verify"), &got); err != nil || !got.OK {
+		t.Errorf("events verify: ok %v, %v", got.OK, err)
+	}
+}
+
+// An edge is a line of the simulated door's log.
+type edge struct {
+	T    int64  `json:"t_ns"`
+	Line string `json:"line"`
+	On   bool   `json:"on"`
+	Why  string `json:"why"`
+}
+
+// relay are the edges of the relay so far.
+func (s *site) relay(t *testing.T) []edge {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.home, "door.log"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var out []edge
+	for l := range strings.Lines(string(text)) {
+		var e edge
+		if err := json.Unmarshal([]byte(l), &e); err != nil {
+			t.Fatalf("door log line %q: %v", l, err)
+		}
+		if e.Line == "relay" {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// until polls for a condition.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	every := time.NewTicker(20 * time.Millisecond)
+	defer every.Stop()
+	for !ok() {
+		select {
+		case <-every.C:
+		case <-deadline:
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
