@@ -127,7 +127,7 @@ func (s *suite) maskStates() section {
 	t := section{Title: "Mask, how it is worn (mask_states)", Note: "Few people: an indication, not a rate.", Columns: []string{"worn", "pictures", "called"}}
 	for _, state := range []string{"full", "nose_out", "chin", "none"} {
 		if rs := s.labelled("mask_states", "mask", state); len(rs) > 0 {
-			t.add(state, len(rs), tally(rs, func(r *record) string { return string(r.cover.MaskState) }))
+			t.add(state, len(rs), tally(said(rs, func(r *record) string { return string(r.cover.MaskState) })))
 		}
 	}
 	return t

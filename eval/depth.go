@@ -170,18 +170,25 @@ func shapes() [4]shape {
 	return [4]shape{{"flat", 0}, {"bent, radius 1.5 face widths", 1.5}, {"bent, radius 1.0", 1}, {"bent, radius 0.7 (a head is about 0.55)", .7}}
 }
 
-// sweep are the angles a card is turned to, in degrees; the first picture is the frontal one.
+// sweep are the angles of single pictures of a card, in degrees; the first is the frontal one.
 func sweep() []float64 { return []float64{0, 25, 35, 45, 55, 65} }
+
+// A card that is turned before the camera, frame by frame, 100 ms apart.
+const (
+	holdFrames = 5   // straight, at first
+	turnStep   = 4.  // degrees a frame, 40 a second
+	turnMost   = 65. // degrees
+)
 
 // A still is a straight portrait, and what came of the cards made of it.
 type still struct {
-	record *record
-	seed   uint64
-	causes [4]string // by shape: why it was refused, "" where it was accepted
+	record         *record
+	seed           uint64
+	pictures, turn [4]string // by shape: why it was refused, "" where it was accepted
 }
 
-// stills are up to n straight portraits of as many people: a third at most from cameras, the
-// rest from LFW, at even steps.
+// stills are up to n straight portraits of as many people: a third from cameras, the rest
+// from LFW at even steps, and more from cameras where LFW has too few.
 func (s *suite) stills(n int) []*still {
 	var out []*still
 	done := map[string]bool{}
@@ -191,11 +198,14 @@ func (s *suite) stills(n int) []*still {
 			out = append(out, &still{record: r, seed: uint64(len(out))})
 		}
 	}
-	for _, set := range []string{"spoof_replay_attack", "spoof_phone_selfies"} {
-		for _, r := range s.live(set) {
-			take(r, set+r.labels["client"]+r.labels["person"], n/3)
+	cameras := func(most int) {
+		for _, set := range []string{"spoof_replay_attack", "spoof_phone_selfies"} {
+			for _, r := range s.live(set) {
+				take(r, set+r.labels["client"]+r.labels["person"], most)
+			}
 		}
 	}
+	cameras(n / 3)
 	lfw := s.records["lfw"]
 	step := max(1, len(lfw)/max(n, 1))
 	for start := range step {
@@ -203,12 +213,13 @@ func (s *suite) stills(n int) []*still {
 			take(lfw[i], cmp.Or(identityOf(lfw[i]), lfw[i].labels["file"]), n)
 		}
 	}
+	cameras(n)
 	return out
 }
 
-// turn holds cards of a still before the camera, turned step by step, each picture in a light
-// of its own.
-func (s *suite) turn(an *pipeline.Analyser, st *still) error {
+// hold holds cards of a still before the camera: in single pictures, each in a light of its
+// own, and turned before it.
+func (s *suite) hold(an *pipeline.Analyser, st *still) error {
 	img, err := s.picture(st.record.set, st.record.labels["file"])
 	if err != nil {
 		return err
@@ -221,31 +232,62 @@ func (s *suite) turn(an *pipeline.Analyser, st *still) error {
 	for k, shape := range shapes() {
 		r := rand.New(rand.NewPCG(st.seed, uint64(k)))
 		side := float64(1 - 2*r.IntN(2))
-		q := liveness.NewSequence(liveness.LevelDepth, len(sweep()))
+		var views []card.View
 		for _, angle := range sweep() {
 			v := card.View{Radius: shape.radius, Yaw: side * angle, Light: card.RandomLight(r), Background: r.Uint64(), Noise: 3, Seed: r.Uint64(), JPEG: 90}
 			if angle > 0 {
 				v.Pitch = -4 + 8*r.Float64()
 			}
-			var shot imgproc.Image
-			if err := c.Render(&shot, v); err != nil {
-				return err
-			}
-			a, err := an.Picture(&shot, 0)
-			if err != nil {
-				return err
-			}
-			if a.Quality == face.NoFace {
-				q.Miss()
-				continue
-			}
-			q.Feed(liveness.Frame{Image: &shot, Mesh: &a.Mesh, Box: a.Face.Box, Scored: true, Fusion: beyondDoubt})
+			views = append(views, v)
 		}
-		if end := q.End(); end.Verdict != liveness.Live {
-			st.causes[k] = cmp.Or(end.Detail, end.Verdict.String())
+		if st.pictures[k], err = play(an, c, views); err != nil {
+			return err
+		}
+		v := card.View{Radius: shape.radius, Light: card.RandomLight(r), Background: r.Uint64(), Noise: 3, JPEG: 90}
+		tilt := -4 + 8*r.Float64()
+		views = views[:0]
+		for i := -holdFrames; float64(i)*turnStep < turnMost+turnStep; i++ {
+			angle := min(max(0, float64(i)*turnStep), turnMost)
+			at := float64(i) / 10
+			v.Seed, v.Yaw, v.Pitch = r.Uint64(), side*angle, tilt*min(1, angle/25)
+			v.DX, v.DY = 4*math.Sin(3*at), 3*math.Sin(2*at) // an unsteady hand
+			views = append(views, v)
+		}
+		if st.turn[k], err = play(an, c, views); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// play shows the views of a card as one sequence and says why it was refused, "" where the
+// door would have opened.
+func play(an *pipeline.Analyser, c *card.Card, views []card.View) (string, error) {
+	q := liveness.NewSequence(liveness.LevelDepth, len(views))
+	dense := len(views) >= liveness.MinFrames
+	for _, v := range views {
+		var shot imgproc.Image
+		if err := c.Render(&shot, v); err != nil {
+			return "", err
+		}
+		a, err := an.Picture(&shot, 0)
+		if err != nil {
+			return "", err
+		}
+		if a.Quality == face.NoFace {
+			q.Miss()
+			continue
+		}
+		r := q.Feed(liveness.Frame{Image: &shot, Mesh: &a.Mesh, Box: a.Face.Box, Scored: true, Fusion: beyondDoubt})
+		if dense && r.Verdict == liveness.Live {
+			return "", nil // a door does not wait for what comes after
+		}
+	}
+	end := q.End()
+	if end.Verdict == liveness.Live {
+		return "", nil
+	}
+	return cmp.Or(end.Detail, end.Verdict.String()), nil
 }
 
 // depth is what the depth check makes of recordings, of frames without a turn, and of cards.
@@ -260,7 +302,7 @@ func (s *suite) depth(ctx context.Context, o Options, pool *pool, visits []*visi
 	for range o.Cards - len(stills) {
 		pool.stepped() // as was announced
 	}
-	if err := each(ctx, pool, stills, s.turn); err != nil {
+	if err := each(ctx, pool, stills, s.hold); err != nil {
 		return nil, err
 	}
 	return []section{s.recordings(visits), s.still(pairs), s.cards(stills)}, nil
@@ -314,25 +356,36 @@ func (s *suite) still(pairs []*webcamPair) section {
 func (s *suite) cards(stills []*still) section {
 	t := section{
 		Title: "Depth: cards",
-		Note: fmt.Sprintf("Rendered from straight portraits of the suite, one a person, and shown at %v degrees, each picture with its own side light and glare. The passive score is not asked. "+
-			"Rendered cards say something about geometry, and nothing about paper or displays.", sweep()),
-		Columns: []string{"card", "accepted", "the others"},
+		Note: fmt.Sprintf("Rendered from straight portraits of the suite, one a person. Turned: to %g° at %g° a second, ten frames a second, judged by the door's own rule. Single pictures: at %v degrees, "+
+			"each with its own side light and glare, judged by the weaker rule for a handful of pictures, in which one that the mesh misreads suffices. The passive score is not asked. "+
+			"Rendered cards say something about geometry, and nothing about paper or displays.", turnMost, 10*turnStep, sweep()),
+		Columns: []string{"card", "turned: accepted", "why not the others", "single pictures: accepted", "why not the rest"},
 	}
 	if len(stills) == 0 {
 		return t
 	}
 	for k, shape := range shapes() {
-		accepted := rateOf(stills, func(st *still) bool { return st.causes[k] == "" })
-		var refused []*record
-		for _, st := range stills {
-			if st.causes[k] != "" {
-				refused = append(refused, &record{labels: row{"cause": st.causes[k]}})
-			}
-		}
-		t.add(shape.name, accepted, tally(refused, func(r *record) string { return r.labels["cause"] }))
+		turn, turnOthers := outcomes(stills, func(st *still) string { return st.turn[k] })
+		single, singleOthers := outcomes(stills, func(st *still) string { return st.pictures[k] })
+		t.add(shape.name, turn, turnOthers, single, singleOthers)
 		if shape.radius == 0 {
-			s.headline("Depth: flat cards accepted", accepted)
+			s.headline("Depth: flat cards accepted, turned before the camera", turn)
+			s.headline("Depth: flat cards accepted, by a handful of single pictures", single)
 		}
 	}
 	return t
+}
+
+// outcomes counts those that were not refused, and why the others were.
+func outcomes(stills []*still, cause func(*still) string) (accepted Rate, others string) {
+	refused := map[string]int{}
+	accepted.N = len(stills)
+	for _, st := range stills {
+		if c := cause(st); c == "" {
+			accepted.K++
+		} else {
+			refused[c]++
+		}
+	}
+	return accepted, tally(refused)
 }

@@ -65,19 +65,26 @@ func (s *suite) quality() section {
 			return set
 		})
 		for _, name := range names {
-			t.add(name, tally(groups[name], func(r *record) string { return string(r.quality) }))
+			t.add(name, tally(said(groups[name], func(r *record) string { return string(r.quality) })))
 		}
 	}
 	return t
 }
 
-// tally counts what is said of records, most frequent first.
-func tally(rs []*record, says func(*record) string) string {
-	names, groups := grouped(rs, says)
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(len(groups[b]), len(groups[a])) })
-	var out []string
-	for _, n := range names {
-		out = append(out, fmt.Sprintf("%s %d", n, len(groups[n])))
+// said counts what is said of records.
+func said(rs []*record, says func(*record) string) map[string]int {
+	n := map[string]int{}
+	for _, r := range rs {
+		n[says(r)]++
 	}
-	return strings.Join(out, ", ")
+	return n
+}
+
+// tally lists counts, the largest first.
+func tally(n map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(n), func(a, b string) int { return cmp.Or(n[b]-n[a], strings.Compare(a, b)) })
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s %d", name, n[name])
+	}
+	return strings.Join(names, ", ")
 }

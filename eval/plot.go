@@ -27,11 +27,12 @@ func (c *curve) bar(x float64, y Rate) {
 	c.Lo, c.Hi = append(c.Lo, lo), append(c.Hi, hi)
 }
 
-// An axis is one side of a plot, Log from a power of ten or any number, else from Min.
+// An axis is one side of a plot.
 type axis struct {
 	Label    string
-	Min, Max float64
+	Min, Max float64 // above 0 where Log
 	Log      bool
+	Ticks    []float64 // nil for powers of ten, or round numbers
 }
 
 // at is where a value lies on the axis, 0..1. What lies outside is at the end; zero on a
@@ -46,6 +47,9 @@ func (a axis) at(v float64) float64 {
 
 // ticks are the values with a grid line.
 func (a axis) ticks() []float64 {
+	if a.Ticks != nil {
+		return a.Ticks
+	}
 	var out []float64
 	if a.Log {
 		for e := math.Ceil(math.Log10(a.Min) - 1e-9); e <= math.Log10(a.Max)+1e-9; e++ {
@@ -71,6 +75,8 @@ func (a axis) ticks() []float64 {
 func (a axis) tick(v float64) string {
 	e := math.Round(math.Log10(v))
 	switch {
+	case a.Ticks != nil:
+		return fmt.Sprintf("%g", v)
 	case a.Log && e < -1:
 		return fmt.Sprintf(`10<tspan dy="-5" font-size="9">−%.0f</tspan>`, -e)
 	case a.Log:

@@ -201,6 +201,8 @@ func (s *suite) identification(rs []*record, cal *match.Calibration) (section, e
 		}
 	}
 	missed, named := curve{Name: "FNIR"}, curve{Name: "FPIR"}
+	var at []float64
+	most := .02 // the height of the plot; intervals of small galleries may run beyond
 	for _, n := range sizes(len(names)) {
 		v, err := s.searches(of, names, strangers, n, cal)
 		if err != nil {
@@ -208,7 +210,12 @@ func (s *suite) identification(rs []*record, cal *match.Calibration) (section, e
 		}
 		t.add(n, v.templates, decimal{v.threshold, 3}, v.missed, v.ambiguous, v.wrong, v.named)
 		missed.bar(float64(n), v.missed)
-		named.bar(float64(n), v.named)
+		named.bar(float64(n)*1.03, v.named) // beside each other
+		at = append(at, float64(n))
+		most = max(most, v.missed.Share(), v.named.Share())
+		if _, hi := v.missed.Wilson(); n >= 100 {
+			most = max(most, hi)
+		}
 		if n == len(names) {
 			s.headline(fmt.Sprintf("Recognition, 1:N: FNIR among %d people", n), v.missed)
 			s.headline(fmt.Sprintf("Recognition, 1:N: wrong names among %d people", n), v.wrong)
@@ -218,7 +225,7 @@ func (s *suite) identification(rs []*record, cal *match.Calibration) (section, e
 	if len(t.Rows) > 1 {
 		t.Plots = []plot{{
 			Title: "FNIR and FPIR by size of the gallery, 95 % intervals", Curves: []curve{missed, named},
-			X: axis{Label: "people enrolled", Min: 5, Max: 1.4 * float64(len(names)), Log: true}, Y: axis{Label: "share of searches", Max: .12},
+			X: axis{Label: "people enrolled", Min: 7, Max: 1.4 * float64(len(names)), Log: true, Ticks: at}, Y: axis{Label: "share of searches", Max: min(1, 1.1*most)},
 		}}
 	}
 	return t, nil

@@ -127,12 +127,12 @@ func jsonCell(c any) any {
 		return jsonCell(Rate(c))
 	case Rate:
 		lo, hi := c.Wilson()
-		return map[string]any{"k": c.K, "n": c.N, "share": jsonCell(decimal{value: c.Share()}), "lo": lo, "hi": hi}
+		return map[string]any{"k": c.K, "n": c.N, "share": jsonCell(decimal{value: c.Share()}), "lo": json.Number(number(lo)), "hi": json.Number(number(hi))}
 	case decimal:
 		if math.IsNaN(c.value) || math.IsInf(c.value, 0) {
 			return nil
 		}
-		return c.value
+		return json.Number(number(c.value))
 	}
 	return c
 }

@@ -71,7 +71,7 @@ func tiny(share float64) string {
 	if share == 0 {
 		return "0"
 	}
-	return fmt.Sprintf("%.1e", share)
+	return fmt.Sprintf("%.2e", share)
 }
 
 // A decimal is a number shown with so many decimals; NaN is shown as a dash.
