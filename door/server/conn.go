@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"facegate/door"
@@ -123,6 +124,8 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 			if reply.Code == "" {
 				role = req.Role
 			}
+		case role == wire.Controller && hungUp(conn):
+			return // a doord that was held up must not unlock for an ask that was given up
 		default:
 			reply = s.answer(ctx, role, req)
 		}
@@ -131,6 +134,25 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 			return
 		}
 	}
+}
+
+// hungUp reports whether the client has closed its end, without reading anything.
+func hungUp(conn net.Conn) bool {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := false
+	err = raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		gone = n <= 0 && !errors.Is(err, syscall.EAGAIN)
+	})
+	return gone || err != nil
 }
 
 func refuse(code, text string) wire.Reply { return wire.Reply{Code: code, Text: text} }

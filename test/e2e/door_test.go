@@ -52,7 +52,7 @@ func TestVisits(t *testing.T) {
 	s := newSite(t)
 	people, list := members(), visits()
 	if testing.Short() {
-		people, list = people[:1], list[:3]
+		people, list = people[:1], list[:2]
 	}
 	setting := fmt.Sprintf("unlock = %q", unlock)
 	s.configure(t, "passive", scenes(list), setting)
@@ -193,31 +193,39 @@ func TestGrantWithoutADoor(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name == "doord has ended" {
+				t.Skip("the other case is the harder one")
+			}
 			s := newSite(t)
+			s.loop = true
 			client := members()[0]
-			s.configure(t, "passive", []scene{{"", .5}, {live(client, "controlled_2"), 300}}, fmt.Sprintf("unlock = %q", unlock))
-			s.enrol(t, client)
+			s.configure(t, "passive", scenes([]visit{{live(client, "controlled_2"), client}}), fmt.Sprintf("unlock = %q", unlock))
 			d := s.doord(t)
 			before := s.last(t)
-			back := away(t, s, d)
 			kiosk := s.start(t, "facegated")
-			until(t, "the grant is on record", func() bool { return len(s.events(t, before, "command.refused")) > 0 })
-			decisions, refused := s.decisions(t, before), s.events(t, before, "command.refused")
-			if len(decisions) != 1 || decisions[0].Kind != "access.granted" || decisions[0].Person != client {
-				t.Fatalf("got %v, want one grant", decisions)
-			}
-			if e := refused[0]; e.Person != client || e.Data["event"] != fmt.Sprint(decisions[0].Seq) {
-				t.Errorf("got %+v, want the refusal of event %d", e, decisions[0].Seq)
-			}
+			connected := func() bool { return s.connected(t) }
+			until(t, "facegated is connected", connected)
+			// Only now is there somebody to let in, and only until the door has missed it.
+			back := away(t, s, d)
+			s.enrol(t, client)
+			until(t, "the refusal is on record", func() bool { return len(s.events(t, before, "command.refused")) > 0 })
+			s.run(t, "person", "remove", client)
 			back()
-			// The link has found the door again when the door tells of a controller.
-			until(t, "facegated is connected", func() bool { return s.connected(t) })
+			until(t, "facegated is connected again", connected)
+			at := s.last(t)
+			until(t, "the next visit is decided", func() bool { return len(s.decisions(t, at)) > 0 })
 			kiosk.stop(t)
+			granted, refused := s.events(t, before, "access.granted"), s.events(t, before, "command.refused")
+			if len(granted) != len(refused) {
+				t.Fatalf("%d grants, %d of them refused", len(granted), len(refused))
+			}
+			for i, e := range refused {
+				if e.Person != client || e.Data["event"] != fmt.Sprint(granted[i].Seq) {
+					t.Errorf("got %+v, want the refusal of event %d", e, granted[i].Seq)
+				}
+			}
 			if e := s.relay(t); len(e) > 0 {
 				t.Errorf("the relay moved: %+v", e)
-			}
-			if n := len(s.events(t, before, "command.refused")); n != 1 {
-				t.Errorf("%d refusals on record, want 1", n)
 			}
 			s.verify(t)
 		})

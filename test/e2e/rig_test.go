@@ -58,6 +58,7 @@ func build(m *testing.M) (code int, err error) {
 // A site is a home directory with people enrolled and the programs that run on it.
 type site struct {
 	home, faces string
+	loop        bool // the camera starts again at its end
 }
 
 // newSite makes a home directory that borrows models and runtime; the test is skipped where
@@ -99,8 +100,8 @@ func (s *site) configure(t *testing.T, level string, scenes []scene, door ...str
 	}
 	s.write(t, "frames.csv", list.String())
 	s.write(t, "facegate.toml", fmt.Sprintf(
-		"[camera]\ndriver = \"replay\"\npath = \"frames.csv\"\n[liveness]\nlevel = %q\n[door]\ndriver = \"sim\"\nsim_log = \"door.log\"\n%s\n",
-		level, strings.Join(door, "\n")))
+		"[camera]\ndriver = \"replay\"\npath = \"frames.csv\"\nloop = %v\n[liveness]\nlevel = %q\n[door]\ndriver = \"sim\"\nsim_log = \"door.log\"\n%s\n",
+		s.loop, level, strings.Join(door, "\n")))
 }
 
 func (s *site) write(t *testing.T, name, text string) {
