@@ -8,6 +8,7 @@ package kiosk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -84,7 +85,7 @@ func (k *Kiosk) Settle(ctx context.Context, s access.Sighting) (access.Decision,
 		if e.Seq > 0 {
 			why = fmt.Sprintf("access granted, event %d", e.Seq)
 		}
-		if _, uerr := k.o.Door.Unlock(ctx, k.o.Unlock, why); uerr != nil {
+		if uerr := k.unlock(ctx, s.At, why); uerr != nil {
 			err = fmt.Errorf("unlock the door: %w", uerr)
 			k.o.Log.ErrorContext(ctx, "door did not unlock", logkey.Error, uerr)
 			k.refused(ctx, e)
@@ -94,6 +95,21 @@ func (k *Kiosk) Settle(ctx context.Context, s access.Sighting) (access.Decision,
 		k.o.Watch(e, d)
 	}
 	return d, err
+}
+
+// ErrLate means that a grant came too late to be carried out.
+var ErrLate = errors.New("too late: whoever was granted may have gone")
+
+// maxAge is how old a sighting may be when the door unlocks. A disk that stalls must not open
+// the door to whoever stands there when it comes back.
+const maxAge = 3 * time.Second
+
+func (k *Kiosk) unlock(ctx context.Context, seen time.Time, why string) error {
+	if time.Since(seen) > maxAge {
+		return ErrLate
+	}
+	_, err := k.o.Door.Unlock(ctx, k.o.Unlock, why)
+	return err
 }
 
 // refused records that a granted door did not open. It is a record of a failure that is

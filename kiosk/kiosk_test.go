@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"facegate/access"
@@ -21,10 +22,12 @@ type order struct {
 	steps           []string
 	events          []access.Event
 	auditErr, relay error
+	stall           time.Duration // how long the audit trail takes
 }
 
 func (o *order) AppendEvent(_ context.Context, act store.Act, e access.Event) (access.Event, error) {
 	o.steps = append(o.steps, string(e.Kind))
+	time.Sleep(o.stall)
 	if o.auditErr != nil {
 		return access.Event{}, o.auditErr
 	}
@@ -83,6 +86,28 @@ func TestSettle(t *testing.T) {
 			}
 			if !errors.Is(err, tt.err) || tt.err == nil && err != nil {
 				t.Errorf("got error %v, want %v", err, tt.err)
+			}
+		})
+	}
+}
+
+// A disk that stalls delays the record, and the door opens only as long as the person granted
+// is likely to stand there still.
+func TestSettleLate(t *testing.T) {
+	for stall, want := range map[time.Duration]string{
+		2 * time.Second: "access.granted unlock",
+		4 * time.Second: "access.granted command.refused",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &order{stall: stall}
+			k := New(Options{Audit: o, Door: o, DoorName: access.MainDoor, Log: slog.New(slog.DiscardHandler)})
+			k.SetPeople(access.NewDirectory([]access.Person{{ID: "ada", Name: "Ada"}}))
+			_, err := k.Settle(t.Context(), seen(time.Now()))
+			if got := strings.Join(o.steps, " "); got != want {
+				t.Errorf("stalled for %v: got steps %q, want %q", stall, got, want)
+			}
+			if late := stall > maxAge; errors.Is(err, ErrLate) != late {
+				t.Errorf("stalled for %v: got error %v", stall, err)
 			}
 		})
 	}
