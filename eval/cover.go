@@ -90,7 +90,7 @@ func (t *section) group(name string, rs []*record, judged func(*record) bool, ca
 // response plots how many pictures that show something, and that do not, reach a threshold
 // as it moves.
 func response(title string, lines map[string][]*record, score func(*record) float64) plot {
-	p := plot{Title: title, X: axis{Label: "threshold of the score", Max: 1}, Y: axis{Label: "share called so", Max: 1}, Mark: .5}
+	p := plot{Title: title, X: axis{Label: "threshold of the score", Max: 1, Ticks: []float64{0, .2, .4, .6, .8, 1}}, Y: axis{Label: "share called so", Max: 1}, Mark: .5}
 	for _, name := range slices.Sorted(maps.Keys(lines)) {
 		rs := where(lines[name], (*record).found)
 		if len(rs) == 0 {
