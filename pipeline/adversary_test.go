@@ -58,7 +58,7 @@ func TestPlays(t *testing.T) {
 		{"a print and a dim living stranger", passive, weave(flat(print, 20), dim(alive(sam, 20))), nil},
 	}
 	// The change comes at every stage of the turn.
-	for _, at := range []int{10, 20, 22, 23, 24, 26, 30} {
+	for _, at := range []int{10, 20, 22, 23, 24, 30} {
 		plays = append(plays,
 			play{fmt.Sprintf("a stranger until frame %d, then the picture", at), depth, slices.Concat(visit(sam)[:at], flat(ada, 12)), nil},
 		)
@@ -156,7 +156,7 @@ func TestClocks(t *testing.T) {
 	}
 	for _, c := range clocks {
 		for _, zero := range []bool{false, true} {
-			if zero && testing.Short() {
+			if zero && (testing.Short() || c.name != "backwards" && c.name != "standing") {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s, zero %v", c.name, zero), func(t *testing.T) {
@@ -316,7 +316,7 @@ func spoil(b []byte) {
 func TestGalleryChangesDuringAVisit(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	for _, at := range []int{4, 12, 20, 22, 23, 24} {
+	for _, at := range []int{4, 20, 22, 23} {
 		for _, tt := range []struct {
 			name   string
 			change func()
@@ -395,7 +395,7 @@ func TestInterleavings(t *testing.T) {
 	s := newStage(t)
 	checks := flag.Lookup("rapid.checks")
 	was := checks.Value.String()
-	n := "24"
+	n := "16"
 	if testing.Short() {
 		n = "6"
 	}

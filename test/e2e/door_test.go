@@ -119,6 +119,7 @@ func TestVisits(t *testing.T) {
 // Facegated is killed while the door is unlocked: the relay drops at once. Exit button and
 // records of the door need nobody, and are collected once.
 func TestFacegatedIsKilledDuringAPulse(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	client := members()[0]
 	minute := []string{`unlock = "60s"`, `max_on = "60s"`} // the time does not end it
@@ -182,6 +183,7 @@ func TestFacegatedIsKilledDuringAPulse(t *testing.T) {
 // The door does not answer while somebody is granted: that is on record, the door stays
 // locked, and nothing unlocks it later.
 func TestGrantWithoutADoor(t *testing.T) {
+	t.Parallel()
 	for name, away := range map[string]func(*testing.T, *site, *daemon) (back func()){
 		"doord has ended": func(t *testing.T, s *site, d *daemon) func() {
 			d.stop(t)
