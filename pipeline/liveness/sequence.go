@@ -12,6 +12,10 @@ import (
 // ones and six later ones.
 const MinFrames = frontalFrames + minTracked + 1
 
+// sparseDepth is what a single picture must show, where the door asks for two successive ones
+// of acceptDepth: one picture alone is misread by the mesh more easily.
+const sparseDepth = .45
+
 // sparseYaw is how far a head may be turned, in degrees of mesh yaw from the frontal picture,
 // for a picture of a sparse sequence to be looked at: the mesh is no measure beyond. No
 // card of the open tests reads as far.
@@ -106,7 +110,7 @@ type early struct {
 }
 
 func (f *few) state() DepthState {
-	s := DepthState{Measure: Measure{NCC: math.NaN()}, Frontal: f.held, Progress: min(1, f.top/acceptDepth), Cause: f.cause}
+	s := DepthState{Measure: Measure{NCC: math.NaN()}, Frontal: f.held, Progress: min(1, f.top/sparseDepth), Cause: f.cause}
 	switch {
 	case f.vetoed:
 		s.Verdict = DepthFailed
@@ -151,7 +155,7 @@ func (f *few) judge(m *face.Mesh, p *patch) Measure {
 		f.vetoed, f.cause = true, CauseSquash
 	case flat(&seen):
 		f.vetoed, f.cause = true, CauseFlat
-	case seen.Depth >= acceptDepth && !math.IsNaN(seen.NCC) && !math.IsNaN(seen.Squash):
+	case seen.Depth >= sparseDepth && !math.IsNaN(seen.NCC) && !math.IsNaN(seen.Squash):
 		f.accepted = true
 	}
 	return seen
