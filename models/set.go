@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,42 @@ import (
 // A Set is the files installed under one FACEGATE_HOME.
 type Set struct {
 	home string
+	dir  string // of the model files
 	list *List
+}
+
+// OpenDir is Open with the model files in a directory of their own; where home has no runtime
+// the one beside that directory is used.
+func OpenDir(home, dir string) (*Set, error) {
+	s, err := Open(home)
+	if err != nil {
+		return nil, err
+	}
+	s.dir = dir
+	if _, err := os.Stat(filepath.Join(home, "runtime")); errors.Is(err, fs.ErrNotExist) {
+		s.home = filepath.Dir(dir)
+	}
+	return s, nil
+}
+
+// Missing is a *MissingError that names every model, and the runtime for an architecture,
+// which is absent or has the wrong size; nil where nothing is missing.
+func (s *Set) Missing(arch string) error {
+	var missing MissingError
+	for _, e := range s.list.Entries {
+		if e.Kind == KindModel || e.Kind == KindRuntime && e.Arch == arch {
+			s.look(e, &missing)
+		}
+	}
+	return missing.orNil()
+}
+
+func (s *Set) look(e Entry, missing *MissingError) {
+	if info, err := os.Stat(s.path(e)); err != nil {
+		missing.add(e, "missing")
+	} else if info.Size() != e.Bytes {
+		missing.add(e, "has the wrong size")
+	}
 }
 
 // Open returns the files under home. With roles, it returns a *MissingError naming all of
@@ -28,18 +64,14 @@ func Open(home string, roles ...string) (*Set, error) {
 }
 
 func open(home string, list *List, roles []string) (*Set, error) {
-	s := &Set{home: home, list: list}
+	s := &Set{home: home, dir: filepath.Join(home, "models"), list: list}
 	var missing MissingError
 	for _, role := range roles {
 		e, ok := s.list.Entry(role)
 		if !ok {
 			return nil, fmt.Errorf("open models: %w %q", ErrUnknownRole, role)
 		}
-		if info, err := os.Stat(s.path(e)); err != nil {
-			missing.add(e, "missing")
-		} else if info.Size() != e.Bytes {
-			missing.add(e, "has the wrong size")
-		}
+		s.look(e, &missing)
 	}
 	if err := missing.orNil(); err != nil {
 		return nil, err
@@ -53,7 +85,12 @@ var ErrUnknownRole = errors.New("unknown or left-out model role")
 // List is the manifest the set is checked against.
 func (s *Set) List() *List { return s.list }
 
-func (s *Set) path(e Entry) string { return filepath.Join(s.home, filepath.FromSlash(e.Path())) }
+func (s *Set) path(e Entry) string {
+	if e.Kind == KindModel {
+		return filepath.Join(s.dir, e.File)
+	}
+	return filepath.Join(s.home, filepath.FromSlash(e.Path()))
+}
 
 // Bytes reads the model of a role and returns exactly the bytes that were verified. A file
 // that is absent or differs from the manifest is a *MissingError.

@@ -28,7 +28,7 @@ func bench(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	set, err := models.Open(c.Home)
+	set, err := models.OpenDir(c.Home, c.Models.Dir)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func bench(ctx context.Context, e *env, args []string) error {
 	}
 	defer g.Close() //nolint:errcheck // the process ends
 	report, err := measure.Run(ctx, measure.Options{
-		Suites: suites, Runs: *runs, Load: g.load, List: g.list, Portrait: portrait, Faces: *faces,
+		Suites: suites, Runs: *runs, Load: g.Load, List: g.Models.List(), Portrait: portrait, Faces: *faces,
 		Peers: peers(filepath.Join(c.Home, "peers")), Version: version(),
 		Step: func(suite string) { fmt.Fprintf(e.stderr, "bench: %s\n", suite) },
 	})

@@ -97,7 +97,7 @@ func newDemonstration(e *env) (*demonstration, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := models.Open(c.Home)
+	set, err := models.OpenDir(c.Home, c.Models.Dir)
 	if err != nil {
 		return nil, err
 	}

@@ -189,7 +189,7 @@ func judgeDisk(p *physician, free uint64) {
 
 // models verifies the inference library and every model, and lets them run once.
 func (p *physician) models() {
-	set, err := models.Open(p.c.Home)
+	set, err := models.OpenDir(p.c.Home, p.c.Models.Dir)
 	if err != nil {
 		p.fail("models", "facegate setup", "%v", err)
 		return

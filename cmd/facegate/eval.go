@@ -37,7 +37,7 @@ func evaluate(ctx context.Context, e *env, args []string) error {
 	defer s.Close() //nolint:errcheck // the process ends
 	o := eval.Options{
 		Suite: *dir, Calibration: s.id.Calibration, Workers: *workers, Sets: only, Every: 1, Cards: 64,
-		Open: func() (*pipeline.Analyser, error) { return pipeline.Open(s.engine.load, "") },
+		Open: func() (*pipeline.Analyser, error) { return pipeline.Open(s.engine.Load, "") },
 	}
 	if *quick {
 		o.Every, o.Cards = 4, 16

@@ -7,15 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
-	"slices"
 
 	"facegate/internal/config"
 	"facegate/kiosk"
-	"facegate/models"
 	"facegate/models/load"
 	"facegate/pipeline"
 	"facegate/pipeline/imgproc"
-	"facegate/pipeline/litert"
 	"facegate/store"
 )
 
@@ -28,58 +25,18 @@ func (e *env) config() (*config.Config, error) {
 	return config.Open("", home)
 }
 
-// An engine is the runtime with the installed models.
-type engine struct {
-	rt   *litert.Runtime
-	list *models.List
-	load litert.Loader
-}
-
-// engine opens the runtime and the models under the home directory, every file verified.
-func (e *env) engine() (*engine, error) {
+// engine opens the runtime and the models of the instance, every file verified.
+func (e *env) engine() (*load.Engine, error) {
 	c, err := e.config()
 	if err != nil {
 		return nil, err
 	}
-	set, err := models.Open(c.Home)
-	if err != nil {
-		return nil, err
-	}
-	lib, err := installed(c.Home, set)
-	if err != nil {
-		return nil, err
-	}
-	rt, err := litert.Open(lib)
-	if err != nil {
-		return nil, err
-	}
-	return &engine{rt: rt, list: set.List(), load: load.Loader(set, rt, 1)}, nil
+	return load.Open(c.Home, c.Models.Dir, 1)
 }
-
-// installed is the path of the runtime. What is missing of the runtime and the models is one
-// error that names all of it.
-func installed(home string, set *models.Set) (string, error) {
-	lib, err := set.Runtime(runtime.GOARCH)
-	var roles []string
-	for _, m := range set.List().Entries {
-		if m.Kind == models.KindModel {
-			roles = append(roles, m.Role)
-		}
-	}
-	_, errModels := models.Open(home, roles...)
-	a, noLib := errors.AsType[*models.MissingError](err)
-	b, noModels := errors.AsType[*models.MissingError](errModels)
-	if noLib && noModels {
-		return "", &models.MissingError{Files: slices.Concat(a.Files, b.Files)}
-	}
-	return lib, errors.Join(err, errModels)
-}
-
-func (g *engine) Close() error { return g.rt.Close() }
 
 // A sight is the whole pipeline for single pictures, with an empty gallery for its templates.
 type sight struct {
-	engine *engine
+	engine *load.Engine
 	an     *pipeline.Analyser
 	id     *pipeline.Identifier
 }
@@ -90,10 +47,10 @@ func (e *env) sight() (*sight, error) {
 		return nil, err
 	}
 	s := &sight{engine: g}
-	if s.an, err = pipeline.Open(g.load, ""); err != nil {
+	if s.an, err = pipeline.Open(g.Load, ""); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
-	if s.id, err = kiosk.NewIdentifier(g.list, s.an); err != nil {
+	if s.id, err = kiosk.NewIdentifier(g.Models.List(), s.an); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

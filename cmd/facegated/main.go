@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -24,11 +23,9 @@ import (
 	"facegate/internal/logkey"
 	"facegate/internal/task"
 	"facegate/kiosk"
-	"facegate/models"
 	"facegate/models/load"
 	"facegate/pipeline"
 	"facegate/pipeline/imgproc"
-	"facegate/pipeline/litert"
 	"facegate/pipeline/liveness"
 	"facegate/store"
 )
@@ -87,20 +84,12 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 		return fmt.Errorf("%w: no event can be added; facegate events verify shows the break, with --accept the trail goes on after it", broken)
 	}
 
-	set, err := models.Open(c.Home)
+	engine, err := load.Open(c.Home, c.Models.Dir, 1)
 	if err != nil {
 		return err
 	}
-	lib, err := set.Runtime(runtime.GOARCH)
-	if err != nil {
-		return err
-	}
-	rt, err := litert.Open(lib)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rt.Close()) }()
-	an, err := pipeline.Open(load.Loader(set, rt, 1), "")
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	an, err := pipeline.Open(engine.Load, "")
 	if err != nil {
 		return err
 	}
@@ -110,7 +99,7 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 		defer func() { an.UseTurbo(nil); turbo.Close() }()
 		an.UseTurbo(turbo)
 	}
-	id, err := kiosk.NewIdentifier(set.List(), an)
+	id, err := kiosk.NewIdentifier(engine.Models.List(), an)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ package load
 
 import (
 	"fmt"
+	"runtime"
 
 	"facegate/models"
 	"facegate/pipeline/litert"
@@ -44,3 +45,35 @@ func tensors(in []models.Tensor) ([]litert.Tensor, error) {
 	}
 	return out, nil
 }
+
+// An Engine is the inference runtime with the models that are installed.
+type Engine struct {
+	Runtime *litert.Runtime
+	Models  *models.Set
+	Load    litert.Loader
+}
+
+// Open opens the runtime under home and the models in dir, with the given number of threads a
+// model. What is missing is one *models.MissingError that names all of it; the hashes are
+// checked as the files are read. Close the engine after every model it loaded.
+func Open(home, dir string, threads int) (*Engine, error) {
+	set, err := models.OpenDir(home, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := set.Missing(runtime.GOARCH); err != nil {
+		return nil, err
+	}
+	lib, err := set.Runtime(runtime.GOARCH)
+	if err != nil {
+		return nil, err
+	}
+	rt, err := litert.Open(lib)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{Runtime: rt, Models: set, Load: Loader(set, rt, threads)}, nil
+}
+
+// Close frees the runtime.
+func (g *Engine) Close() error { return g.Runtime.Close() }

@@ -67,3 +67,35 @@ func TestLoaderComparesTensors(t *testing.T) {
 		}
 	}
 }
+
+// Models in a directory of their own serve a home that has neither models nor a runtime, and
+// a home without either says all that is missing at once.
+func TestOpenWithModelsElsewhere(t *testing.T) {
+	home := sharedtest.Home(t)
+	g, err := load.Open(t.TempDir(), filepath.Join(home, "models"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := g.Load("mesh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(m.Close(), g.Close()); err != nil {
+		t.Error(err)
+	}
+	empty := t.TempDir()
+	_, err = load.Open(empty, filepath.Join(empty, "models"), 1)
+	missing, ok := errors.AsType[*models.MissingError](err)
+	if !ok {
+		t.Fatalf("got %v, want a *models.MissingError", err)
+	}
+	all := 1 // the runtime
+	for _, e := range models.Manifest().Entries {
+		if e.Kind == models.KindModel {
+			all++
+		}
+	}
+	if len(missing.Files) != all {
+		t.Errorf("got %d files named, want %d: %v", len(missing.Files), all, missing)
+	}
+}
