@@ -198,9 +198,6 @@ func (p *Pipeline) judge(at time.Time) (access.Sighting, bool, error) {
 	a := &p.an.a
 	if a.Quality == face.OK {
 		p.t.good++
-		if p.t.good == 1 {
-			p.t.goodSince = at
-		}
 	}
 	if a.Embedding == nil || !p.t.sameFace(a.Embedding, p.same) {
 		// To liveness it is a frame without the face: a short gap does no harm, a longer one
@@ -236,11 +233,11 @@ func (p *Pipeline) judge(at time.Time) (access.Sighting, bool, error) {
 	return p.settle(at, p.sighting(at)), true, nil
 }
 
-// identify settles a live track once its frames agree on who it is, or have had their time.
+// identify settles a live track once all votes are cast, as who three of them name.
 func (p *Pipeline) identify(at time.Time) (access.Sighting, bool, error) {
 	// Always over the same number of frames: a verdict that could be had earlier, whenever the
 	// mean happens to suffice, would be the best of several tries.
-	if p.t.good < votes || p.t.n < quorum {
+	if p.t.n < votes {
 		return access.Sighting{}, false, nil
 	}
 	s := p.sighting(at)
@@ -249,15 +246,9 @@ func (p *Pipeline) identify(at time.Time) (access.Sighting, bool, error) {
 	if err != nil {
 		return access.Sighting{}, false, fmt.Errorf("identify: %w", err)
 	}
-	agreed := outcome == match.Matched && n >= quorum && s.Matches[0].Person == person
-	if !agreed {
-		if p.t.n < votes && at.Sub(p.t.goodSince) < agreeWithin {
-			return access.Sighting{}, false, nil
-		}
-		if outcome == match.Matched {
-			// The mean of the frames names somebody whom too few of them name.
-			s.Matches = nil
-		}
+	if outcome == match.Matched && (n < quorum || s.Matches[0].Person != person) {
+		// The mean of the frames names somebody whom too few of them name.
+		s.Matches = nil
 	}
 	if err := p.examine(&s); err != nil {
 		return access.Sighting{}, false, err

@@ -13,8 +13,6 @@ const (
 	votes  = 5 // frames that vote
 	quorum = 3 // of them must agree
 
-	// An identity that has not been agreed on within this time of good frames is unknown.
-	agreeWithin = 1500 * time.Millisecond
 	// A face that frames do not show for this long has left; a shorter gap is a missed
 	// detection.
 	goneAfter = 700 * time.Millisecond
@@ -39,9 +37,8 @@ type track struct {
 	first, last time.Time // frames with the face
 	missing     time.Time // the first frame without it since; zero while it is there
 	frames      int
-	failed      int       // frames in a row that a model failed on
-	good        int       // frames of quality ok
-	goodSince   time.Time // the first of them
+	failed      int // frames in a row that a model failed on
+	good        int // frames of quality ok
 	codes       map[face.Quality]int
 	settled     bool
 	settledAt   time.Time
