@@ -28,7 +28,7 @@ cross: cross-gcc
 cross-gcc:
 	@echo '#include <stdlib.h>' | aarch64-linux-gnu-gcc -E - >/dev/null 2>&1 || ./test/install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 
-# Emulated: the arm64 programs must say what this machine's say. About ten minutes.
+# Emulated: the arm64 programs must say what this machine's say. A quarter of an hour of processor time.
 .PHONY: arm64
 arm64: setup
 	./test/arm64/run
