@@ -304,17 +304,8 @@ func (p *Pipeline) leave() (access.Sighting, bool) {
 		return access.Sighting{At: t.last, Quality: string(t.refusal()), Level: string(p.level)}, true
 	}
 	p.state = p.live.Leave()
-	s := p.sighting(t.last)
-	if s.Liveness == access.Live {
-		// Alive, but gone before the frames agreed on who it was.
-		if mean, _, _ := t.agree(); mean != nil {
-			if _, err := p.id.search(mean, &s); err != nil {
-				s.Liveness = access.LivenessUnavailable
-			}
-		}
-		s.Matches = nil
-	}
-	return s, true
+	// Who was alive but left before the votes were cast matches nobody.
+	return p.sighting(t.last), true
 }
 
 // number is a pointer to x, nil where it is not a number.
