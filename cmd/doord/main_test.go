@@ -20,6 +20,7 @@ import (
 	"facegate/door"
 	"facegate/door/client"
 	"facegate/door/wire"
+	"facegate/internal/programtest"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -407,7 +408,7 @@ func TestEventsAreCollectedOnceInOrder(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- b.collector(r.socket).Run(ctx) }()
-		until(t, fmt.Sprintf("%d presses are collected", want), func() bool { return b.rex() >= want })
+		programtest.Until(t, fmt.Sprintf("%d presses are collected", want), func() bool { return b.rex() >= want })
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -455,7 +456,7 @@ func settled(t *testing.T, r *rig) {
 	t.Helper()
 	op := r.dial(t, wire.Operator)
 	defer op.Close()
-	until(t, "the journal is written", func() bool {
+	programtest.Until(t, "the journal is written", func() bool {
 		s, err := op.Status(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -478,12 +479,12 @@ func TestALinkComesBack(t *testing.T) {
 	}
 	r.relay(t, 2)
 	r.end(t, syscall.SIGKILL)
-	until(t, "the link notices", func() bool { return link.Err() != nil })
+	programtest.Until(t, "the link notices", func() bool { return link.Err() != nil })
 	if _, err := link.Unlock(t.Context(), 0, "two"); !errors.Is(err, client.ErrUnavailable) {
 		t.Errorf("got %v without doord", err)
 	}
 	r.run(t)
-	until(t, "the link is back", func() bool { return link.Err() == nil })
+	programtest.Until(t, "the link is back", func() bool { return link.Err() == nil })
 	if _, err := link.Unlock(t.Context(), 0, "three"); err != nil {
 		t.Error(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"facegate/door/client"
 	"facegate/door/wire"
+	"facegate/internal/programtest"
 )
 
 // patience bounds every wait in these tests. It says nothing about speed: it is how long a
@@ -34,21 +35,7 @@ func TestMain(m *testing.M) {
 	if socket := os.Getenv(asHelper); socket != "" {
 		os.Exit(helper(socket))
 	}
-	dir, err := os.MkdirTemp("", "doord")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	program = filepath.Join(dir, "doord")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build doord: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
+	programtest.Run(m, func(dir string) { program = filepath.Join(dir, "doord") }, "doord")
 }
 
 func helper(socket string) int {
@@ -109,7 +96,7 @@ func (r *rig) run(t *testing.T, env ...string) {
 	go func() { ended <- r.cmd.Wait() }()
 	r.ended = ended
 	t.Cleanup(func() { r.end(t, syscall.SIGKILL) })
-	until(t, "doord answers", func() bool {
+	programtest.Until(t, "doord answers", func() bool {
 		conn, err := client.Dial(t.Context(), r.socket, wire.Operator)
 		if err != nil {
 			return false
@@ -205,24 +192,9 @@ func (r *rig) edges(t *testing.T, line string) []edge {
 func (r *rig) relay(t *testing.T, n int) []edge {
 	t.Helper()
 	var got []edge
-	until(t, fmt.Sprintf("the relay moves %d times", n), func() bool {
+	programtest.Until(t, fmt.Sprintf("the relay moves %d times", n), func() bool {
 		got = r.edges(t, "relay")
 		return len(got) >= n
 	})
 	return got
-}
-
-// until polls for a condition.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	every := time.NewTicker(5 * time.Millisecond)
-	defer every.Stop()
-	for !ok() {
-		select {
-		case <-every.C:
-		case <-deadline:
-			t.Fatalf("never: %s", what)
-		}
-	}
 }

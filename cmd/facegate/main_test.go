@@ -17,6 +17,7 @@ import (
 
 	"facegate/door/client"
 	"facegate/door/wire"
+	"facegate/internal/programtest"
 	"facegate/internal/sharedtest"
 )
 
@@ -27,20 +28,7 @@ const patience = 30 * time.Second
 var programs string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "facegate")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	programs = dir
-	out, err := exec.Command("go", "build", "-o", dir+"/", "facegate/cmd/facegate", "facegate/cmd/facegated", "facegate/cmd/doord").CombinedOutput()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
+	programtest.Run(m, func(dir string) { programs = dir }, "facegate", "facegated", "doord")
 }
 
 // Scripts that need no models.

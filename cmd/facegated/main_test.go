@@ -19,6 +19,7 @@ import (
 	"facegate/access"
 	"facegate/door/client"
 	"facegate/door/wire"
+	"facegate/internal/programtest"
 	"facegate/internal/sharedtest"
 	"facegate/store"
 )
@@ -30,20 +31,7 @@ const patience = 60 * time.Second
 var programs string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "facegated")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	programs = dir
-	out, err := exec.Command("go", "build", "-o", dir+"/", "facegate/cmd/facegate", "facegate/cmd/facegated", "facegate/cmd/doord").CombinedOutput()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
+	programtest.Run(m, func(dir string) { programs = dir }, "facegate", "facegated", "doord")
 }
 
 // An instance is a home directory with models, a replayed camera and a running doord.
@@ -67,7 +55,7 @@ func newInstance(t *testing.T, level, camera string, rows ...string) *instance {
 	i.write(t, "frames.csv", "file,seconds\n"+strings.Join(rows, "\n")+"\n")
 	i.write(t, "facegate.toml", fmt.Sprintf("[camera]\ndriver = \"replay\"\npath = \"frames.csv\"\n%s\n[door]\ndriver = \"sim\"\nsim_log = \"log\"\nunlock = \"200ms\"\n[liveness]\nlevel = %q\n", camera, level))
 	doord := i.start(t, nil, "doord", "--home", home)
-	until(t, "doord answers", func() bool {
+	programtest.Until(t, "doord answers", func() bool {
 		conn, err := client.Dial(t.Context(), filepath.Join(home, "doord.sock"), wire.Operator)
 		return err == nil && conn.Close() == nil
 	})
@@ -217,20 +205,6 @@ func (i *instance) pulses(t *testing.T) int {
 	return strings.Count(string(text), `"line":"relay","on":true`)
 }
 
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	every := time.NewTicker(10 * time.Millisecond)
-	defer every.Stop()
-	for !ok() {
-		select {
-		case <-every.C:
-		case <-deadline:
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
 // portrait is a picture of the demonstration as frames.csv names it.
 func portrait(t *testing.T) string {
 	t.Helper()
@@ -304,7 +278,7 @@ func TestEnrolmentBesideTheDaemon(t *testing.T) {
 	face := portrait(t)
 	i := newInstance(t, "passive", "loop = true", face+",2", ",1.5")
 	p := i.start(t, nil, "facegated", "--home", i.home)
-	until(t, "the stranger is denied", func() bool {
+	programtest.Until(t, "the stranger is denied", func() bool {
 		_, err := os.Stat(filepath.Join(i.home, "facegate.db"))
 		return err == nil && slices.Contains(decided(i.trail(t)), "access.denied unknown_person")
 	})
@@ -313,8 +287,8 @@ func TestEnrolmentBesideTheDaemon(t *testing.T) {
 			t.Fatalf("%v: %s", args, p.stderr)
 		}
 	}
-	until(t, "eileen is let in", func() bool { return slices.Contains(decided(i.trail(t)), "access.granted eileen") })
-	until(t, "the relay moves", func() bool { return i.pulses(t) > 0 })
+	programtest.Until(t, "eileen is let in", func() bool { return slices.Contains(decided(i.trail(t)), "access.granted eileen") })
+	programtest.Until(t, "the relay moves", func() bool { return i.pulses(t) > 0 })
 	if code := p.end(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d after SIGTERM\n%s", code, p.stderr)
 	}

@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"facegate/internal/programtest"
 )
 
 // The pictures: who is enrolled, who is not.
@@ -128,10 +130,10 @@ func TestFacegatedIsKilledDuringAPulse(t *testing.T) {
 	s.doord(t)
 	before := s.last(t)
 	kiosk := s.start(t, "facegated")
-	until(t, "the relay is energised", func() bool { return len(s.relay(t)) > 0 })
+	programtest.Until(t, "the relay is energised", func() bool { return len(s.relay(t)) > 0 })
 	kiosk.signal(t, syscall.SIGKILL)
 	kiosk.end(t)
-	until(t, "the relay drops", func() bool { return len(s.relay(t)) > 1 })
+	programtest.Until(t, "the relay drops", func() bool { return len(s.relay(t)) > 1 })
 	if e := s.relay(t); !e[0].On || e[1].On || e[1].Why != "controller is gone" {
 		t.Errorf("got %+v, want a pulse that ended with its controller", e)
 	}
@@ -142,7 +144,7 @@ func TestFacegatedIsKilledDuringAPulse(t *testing.T) {
 	s.verify(t)
 
 	s.run(t, "door", "sim", "rex", "pulse")
-	until(t, "the exit button opens", func() bool { return len(s.relay(t)) > 2 })
+	programtest.Until(t, "the exit button opens", func() bool { return len(s.relay(t)) > 2 })
 	if e := s.relay(t)[2]; !e.On || e.Why != "exit button" {
 		t.Errorf("got %+v, want the exit button to open", e)
 	}
@@ -206,16 +208,16 @@ func TestGrantWithoutADoor(t *testing.T) {
 			before := s.last(t)
 			kiosk := s.start(t, "facegated")
 			connected := func() bool { return s.connected(t) }
-			until(t, "facegated is connected", connected)
+			programtest.Until(t, "facegated is connected", connected)
 			// Only now is there somebody to let in, and only until the door has missed it.
 			back := away(t, s, d)
 			s.enrol(t, client)
-			until(t, "the refusal is on record", func() bool { return len(s.events(t, before, "command.refused")) > 0 })
+			programtest.Until(t, "the refusal is on record", func() bool { return len(s.events(t, before, "command.refused")) > 0 })
 			s.run(t, "person", "remove", client)
 			back()
-			until(t, "facegated is connected again", connected)
+			programtest.Until(t, "facegated is connected again", connected)
 			at := s.last(t)
-			until(t, "the next visit is decided", func() bool { return len(s.decisions(t, at)) > 0 })
+			programtest.Until(t, "the next visit is decided", func() bool { return len(s.decisions(t, at)) > 0 })
 			kiosk.stop(t)
 			granted, refused := s.events(t, before, "access.granted"), s.events(t, before, "command.refused")
 			if len(granted) != len(refused) {

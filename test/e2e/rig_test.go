@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"facegate/internal/programtest"
 	"facegate/internal/sharedtest"
 )
 
@@ -29,30 +30,7 @@ const patience = time.Minute
 var programs string //nolint:gochecknoglobals // set once, before any test
 
 func TestMain(m *testing.M) {
-	code, err := build(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func build(m *testing.M) (code int, err error) {
-	programs, err = os.MkdirTemp("", "e2e")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(programs)) }()
-	for _, p := range []string{"facegate", "facegated", "doord"} {
-		cmd := exec.Command("go", "build", "-o", programs, "facegate/cmd/"+p)
-		if p == "doord" {
-			cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
-		}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return 0, fmt.Errorf("build %s: %w\n%s", p, err, out)
-		}
-	}
-	return m.Run(), nil
+	programtest.Run(m, func(dir string) { programs = dir }, "facegate", "facegated", "doord")
 }
 
 // A site is a home directory with people enrolled and the programs that run on it.
@@ -173,7 +151,7 @@ func (s *site) start(t *testing.T, name string, args ...string) *daemon {
 func (s *site) doord(t *testing.T) *daemon {
 	t.Helper()
 	d := s.start(t, "doord")
-	until(t, "doord listens", func() bool {
+	programtest.Until(t, "doord listens", func() bool {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "facegate"), "--home", s.home, "door", "status")
 		return cmd.Run() == nil
 	})
@@ -303,19 +281,4 @@ func (s *site) relay(t *testing.T) []edge {
 		}
 	}
 	return out
-}
-
-// until polls for a condition.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	every := time.NewTicker(20 * time.Millisecond)
-	defer every.Stop()
-	for !ok() {
-		select {
-		case <-every.C:
-		case <-deadline:
-			t.Fatalf("never: %s", what)
-		}
-	}
 }
