@@ -41,6 +41,7 @@ demo: setup
 
 test: setup
 	go test $(TESTFLAGS) -timeout 25m ./...
+	go test -race -short ./access ./door/... ./device/... ./internal/task ./pipeline/match ./store/...
 
 # -short keeps the accuracy suites to a stratified part; race needs cgo.
 check: $(LINT) $(VULN)
