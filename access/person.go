@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -20,9 +21,34 @@ type Person struct {
 	ValidUntil  time.Time // exclusive; zero: for ever
 	Blocked     bool
 	BlockReason string
-	Revision    uint64 // grows with every change; set by the store
+	Unlock      time.Duration // how long a door stays unlocked for them, if longer than the door's time
+	Visitor     bool          // valid for a limited time only, and escorted where a door asks for that
+	NoFace      bool          // gave no face data: passes with the PIN where a door allows it
+	PIN         string        // argon2id, access/pin; empty: none
+	Duress      string        // like PIN: opens, and raises a silent alarm
+	Consent     *Consent      // to keeping a template; nil: not given, or withdrawn
+	Bypass      *Bypass       // nil: none
+	Revision    uint64        // grows with every change; set by the store
 	Created     time.Time
 	Changed     time.Time
+}
+
+// A Consent is a person's agreement that templates of their face are kept.
+type Consent struct {
+	Text    string // version of the text that was agreed to
+	At      time.Time
+	How     string // screen, paper, admin or api
+	Witness string // who says so; may be empty
+}
+
+// A Bypass is an administrator's leave to pass without meeting a door's rules, at doors that
+// accept one. While it holds, schedules, groups, PIN, second person, protective equipment,
+// anti-passback and lock-out are waived, and the PIN alone is enough; what proves who somebody
+// is, a block, validity and a lock-down are not waived.
+type Bypass struct {
+	Since, Until time.Time // Until is exclusive
+	Reason       string
+	Author       string
 }
 
 // Check returns an error wrapping ErrInvalid that names the first thing wrong with p.
@@ -50,8 +76,39 @@ func (p Person) Check() error {
 	if !p.ValidFrom.IsZero() && !p.ValidUntil.IsZero() && !p.ValidFrom.Before(p.ValidUntil) {
 		return fmt.Errorf("%w: validity ends before it begins", ErrInvalid)
 	}
+	if p.Visitor && p.ValidUntil.IsZero() {
+		return fmt.Errorf("%w: a visitor's validity must end", ErrInvalid)
+	}
+	if p.Unlock < 0 || p.Unlock > maxUnlock {
+		return fmt.Errorf("%w: an unlock time of %v is not between 0 and %v", ErrInvalid, p.Unlock, maxUnlock)
+	}
+	if err := errors.Join(checkText("PIN", p.PIN, 256), checkText("duress PIN", p.Duress, 256)); err != nil {
+		return err
+	}
+	if p.Duress != "" && p.PIN == "" {
+		return fmt.Errorf("%w: a duress PIN needs a PIN beside it", ErrInvalid)
+	}
+	if c := p.Consent; c != nil {
+		if c.At.IsZero() || c.Text == "" {
+			return fmt.Errorf("%w: a consent needs a text version and a time", ErrInvalid)
+		}
+		if err := errors.Join(checkText("consent text", c.Text, 128), checkText("how of the consent", c.How, 32), checkText("witness", c.Witness, 128)); err != nil {
+			return err
+		}
+	}
+	if b := p.Bypass; b != nil {
+		if b.Reason == "" || b.Author == "" || !b.Since.Before(b.Until) {
+			return fmt.Errorf("%w: a bypass needs a reason, an author and an end after its beginning", ErrInvalid)
+		}
+		if err := errors.Join(checkText("reason of the bypass", b.Reason, 200), checkText("author of the bypass", b.Author, 100)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
+
+// maxUnlock is the longest time a door may be unlocked for one person.
+const maxUnlock = 5 * time.Minute
 
 // CheckID returns an error wrapping ErrInvalid where id cannot be a person's: it must be 1
 // to 64 bytes of printable text without a blank at either end.
@@ -78,22 +135,6 @@ func checkText(what, s string, limit int) error {
 
 // LogValue is the id: a log holds no names.
 func (p Person) LogValue() slog.Value { return slog.StringValue(p.ID) }
-
-// refusal is why p may pass nowhere at now, or "".
-func (p Person) refusal(now time.Time) (Reason, string) {
-	limited := !p.ValidFrom.IsZero() || !p.ValidUntil.IsZero()
-	switch {
-	case p.Blocked:
-		return ReasonBlocked, "the person is blocked"
-	case limited && now.IsZero():
-		return ReasonNotYetValid, "the person's validity is limited and the time is not known"
-	case !p.ValidFrom.IsZero() && now.Before(p.ValidFrom):
-		return ReasonNotYetValid, "valid from " + stamp(p.ValidFrom)
-	case !p.ValidUntil.IsZero() && !now.Before(p.ValidUntil):
-		return ReasonExpired, "was valid until " + stamp(p.ValidUntil)
-	}
-	return "", ""
-}
 
 // A Lookup finds a person by id.
 type Lookup func(id string) (Person, bool)

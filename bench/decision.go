@@ -139,7 +139,7 @@ func (b *bench) granted(ctx context.Context, c *chain, f *device.Frame, k *kiosk
 	policy, granted := &access.Policy{}, true
 	var decision access.Decision
 	rules, err := timed(ctx, b.Runs, batch, func() error {
-		decision = policy.Decide(s, people.Person, access.MainDoor, s.At)
+		decision = policy.Decide(access.Visit{Door: access.MainDoor, At: s.At, Clock: access.ClockSynced, Seen: &s}, people.Person, nil)
 		granted = granted && decision.Outcome == access.Grant
 		return nil
 	})

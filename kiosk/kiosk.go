@@ -71,7 +71,7 @@ func (k *Kiosk) SetPolicy(p *access.Policy) { k.policy.Store(p) }
 func (k *Kiosk) Settle(ctx context.Context, s access.Sighting) (access.Decision, error) {
 	k.turn.Lock()
 	defer k.turn.Unlock()
-	d := k.policy.Load().Decide(s, k.directory.Load().Person, k.o.DoorName, s.At)
+	d := k.policy.Load().Decide(access.Visit{Door: k.o.DoorName, At: s.At, Seen: &s}, k.directory.Load().Person, nil)
 	e, err := k.o.Audit.AppendEvent(ctx, store.Act{At: s.At, Source: access.SourceCamera}, d.Event(access.SourceCamera))
 	if err != nil {
 		err = fmt.Errorf("record decision: %w", err)

@@ -231,7 +231,7 @@ func (s *stage) note(si access.Sighting, settled bool) {
 	if !settled {
 		return
 	}
-	d := new(access.Policy).Decide(si, people, access.MainDoor, si.At)
+	d := new(access.Policy).Decide(access.Visit{Door: access.MainDoor, At: si.At, Clock: access.ClockSynced, Seen: &si}, people, nil)
 	s.verdicts = append(s.verdicts, verdict{si, d, s.fed})
 }
 

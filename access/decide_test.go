@@ -21,6 +21,11 @@ func genuine() Sighting {
 	}
 }
 
+// visit is a visit of whom the camera saw, by a clock that can be trusted.
+func visit(s Sighting, door string, at time.Time) Visit {
+	return Visit{Door: door, At: at, Clock: ClockSynced, Seen: &s}
+}
+
 func people() Lookup {
 	return NewDirectory([]Person{
 		{ID: "p1", Name: "Ada Unterwegs"},
@@ -88,7 +93,7 @@ func TestDecide(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := genuine()
 			tt.change(&s)
-			d := policy.Decide(s, people(), MainDoor, noon)
+			d := policy.Decide(visit(s, MainDoor, noon), people(), nil)
 			if d.Reason != tt.want || (d.Outcome == Grant) != (tt.want == "") || d.Policy != 7 || len(d.Because) == 0 {
 				t.Errorf("got %v, reason %q, policy %d, because %q; want reason %q", d.Outcome, d.Reason, d.Policy, d.Because, tt.want)
 			}
@@ -98,39 +103,39 @@ func TestDecide(t *testing.T) {
 
 func TestDecideElsewhere(t *testing.T) {
 	granted := func(d Decision) bool { return d.Outcome == Grant }
-	if d := new(Policy).Decide(genuine(), people(), "vault", noon); granted(d) || d.Reason != ReasonNoAccessHere {
+	if d := new(Policy).Decide(visit(genuine(), "vault", noon), people(), nil); granted(d) || d.Reason != ReasonNoAccessHere {
 		t.Errorf("another door: %v %s", d.Outcome, d.Reason)
 	}
 	var none *Policy
-	if d := none.Decide(genuine(), people(), MainDoor, noon); granted(d) || d.Reason != ReasonNoAccessHere {
+	if d := none.Decide(visit(genuine(), MainDoor, noon), people(), nil); granted(d) || d.Reason != ReasonNoAccessHere {
 		t.Errorf("no policy: %v %s", d.Outcome, d.Reason)
 	}
-	if d := new(Policy).Decide(genuine(), nil, MainDoor, noon); granted(d) || d.Reason != ReasonUnknownPerson {
+	if d := new(Policy).Decide(visit(genuine(), MainDoor, noon), nil, nil); granted(d) || d.Reason != ReasonUnknownPerson {
 		t.Errorf("no people: %v %s", d.Outcome, d.Reason)
 	}
 	wrong := func(string) (Person, bool) { return Person{ID: "p2"}, true }
-	if d := new(Policy).Decide(genuine(), wrong, MainDoor, noon); granted(d) {
+	if d := new(Policy).Decide(visit(genuine(), MainDoor, noon), wrong, nil); granted(d) {
 		t.Error("somebody else's record grants")
 	}
 	s := genuine()
 	s.Matches[0].Person = "ends"
-	if d := new(Policy).Decide(s, people(), MainDoor, time.Time{}); granted(d) || d.Reason != ReasonNotYetValid {
+	if d := new(Policy).Decide(visit(s, MainDoor, time.Time{}), people(), nil); granted(d) || d.Reason != ReasonNotYetValid {
 		t.Errorf("limited validity without a time: %v %s", d.Outcome, d.Reason)
 	}
-	if d := new(Policy).Decide(Sighting{}, people(), MainDoor, noon); granted(d) {
+	if d := new(Policy).Decide(visit(Sighting{}, MainDoor, noon), people(), nil); granted(d) {
 		t.Error("the zero sighting grants")
 	}
 }
 
 func TestUnrecorded(t *testing.T) {
-	d := new(Policy).Decide(genuine(), people(), MainDoor, noon)
+	d := new(Policy).Decide(visit(genuine(), MainDoor, noon), people(), nil)
 	u := d.Unrecorded()
 	if u.Outcome != Deny || u.Reason != ReasonAuditUnavailable || d.Outcome != Grant || len(d.Because) == len(u.Because) {
 		t.Errorf("grant unrecorded: %+v; the grant itself: %+v", u, d)
 	}
 	s := genuine()
 	s.Liveness = Spoof
-	if u := new(Policy).Decide(s, people(), MainDoor, noon).Unrecorded(); u.Reason != ReasonSpoof {
+	if u := new(Policy).Decide(visit(s, MainDoor, noon), people(), nil).Unrecorded(); u.Reason != ReasonSpoof {
 		t.Errorf("a refusal unrecorded: %s, want its own reason", u.Reason)
 	}
 }
@@ -139,7 +144,7 @@ func TestDecisionEvent(t *testing.T) {
 	kind := func(change func(*Sighting)) Event {
 		s := genuine()
 		change(&s)
-		e := new(Policy).Decide(s, people(), MainDoor, noon).Event(SourceCamera)
+		e := new(Policy).Decide(visit(s, MainDoor, noon), people(), nil).Event(SourceCamera)
 		e.Seq, e.ID, e.Clock = 1, "e", ClockSynced
 		if _, _, err := e.Chain(Hash{}); err != nil {
 			t.Errorf("a decision that cannot be recorded: %v", err)
@@ -175,7 +180,7 @@ func TestDecideIsTotal(t *testing.T) {
 		for range rapid.IntRange(0, 4).Draw(t, "matches") {
 			s.Matches = append(s.Matches, Match{id.Draw(t, "id"), number.Draw(t, "match"), number.Draw(t, "cosine")})
 		}
-		d := new(Policy).Decide(s, people(), rapid.SampledFrom([]string{"", MainDoor, "vault"}).Draw(t, "door"), noon)
+		d := new(Policy).Decide(visit(s, rapid.SampledFrom([]string{"", MainDoor, "vault"}).Draw(t, "door"), noon), people(), nil)
 		if (d.Outcome == Grant) != (d.Reason == "") || d.Reason != "" && !d.Reason.Valid() {
 			t.Fatalf("%v with reason %q", d.Outcome, d.Reason)
 		}

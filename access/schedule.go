@@ -1,0 +1,256 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A schedule is a ScheduleRule ready to be asked. The zero schedule never holds.
+type schedule struct {
+	name   string
+	always bool
+	days   [8][]span // by time.Weekday, then holidays
+	off    *calendar // days on which days[holiday] counts; nil: none
+}
+
+// holiday is the index of a holiday's spans in schedule.days.
+const holiday = 7
+
+const dayMinutes = 24 * 60
+
+// A span is minutes of a day, from included, to not. One that goes on past midnight ends
+// after dayMinutes.
+type span struct{ from, to int }
+
+// A calendar is a set of days.
+type calendar struct {
+	dates  map[int]bool // yyyymmdd
+	yearly map[int]bool // mmdd
+}
+
+func (c *calendar) has(y int, m time.Month, d int) bool {
+	if c == nil {
+		return false
+	}
+	md := int(m)*100 + d
+	return c.yearly[md] || c.dates[y*1e4+md]
+}
+
+// A day is a day of the calendar in a site's time zone.
+type day struct {
+	y       int
+	m       time.Month
+	d       int
+	weekday time.Weekday
+}
+
+func dayOf(t time.Time) day {
+	y, m, d := t.Date()
+	return day{y, m, d, t.Weekday()}
+}
+
+// before is the day before.
+func (d day) before() day {
+	return dayOf(time.Date(d.y, d.m, d.d-1, 12, 0, 0, 0, time.UTC))
+}
+
+// An instant is a moment as the clock on the site's wall shows it.
+type instant struct {
+	at               time.Time // in the site's zone
+	today, yesterday day
+	minute           int
+}
+
+func newInstant(at time.Time, zone *time.Location) instant {
+	at = at.In(zone)
+	today := dayOf(at)
+	return instant{at, today, today.before(), at.Hour()*60 + at.Minute()}
+}
+
+// holds reports whether s holds at i, and since and until when. Since and until are zero for
+// a schedule that always holds.
+func (s *schedule) holds(i *instant) (ok bool, since, until time.Time) {
+	if s.always {
+		return true, time.Time{}, time.Time{}
+	}
+	for _, x := range s.spans(i.today) {
+		if x.from <= i.minute && i.minute < x.to {
+			since, until = i.bounds(i.today, x)
+			return true, since, until
+		}
+	}
+	for _, x := range s.spans(i.yesterday) {
+		if i.minute+dayMinutes < x.to {
+			since, until = i.bounds(i.yesterday, x)
+			return true, since, until
+		}
+	}
+	return false, time.Time{}, time.Time{}
+}
+
+// bounds are the moments at which a span of a day begins and ends.
+func (i *instant) bounds(d day, x span) (since, until time.Time) {
+	zone := i.at.Location()
+	return time.Date(d.y, d.m, d.d, 0, x.from, 0, 0, zone), time.Date(d.y, d.m, d.d, 0, x.to, 0, 0, zone)
+}
+
+func (s *schedule) spans(d day) []span {
+	if s.off.has(d.y, d.m, d.d) {
+		return s.days[holiday]
+	}
+	return s.days[d.weekday]
+}
+
+// compile reads a schedule. calendars are the rules' lists of holidays.
+func (r ScheduleRule) compile(name string, calendars map[string]*calendar) (*schedule, error) {
+	s := &schedule{name: name}
+	if len(r.Times) > maxTimes {
+		return nil, fmt.Errorf("%w: more than %d times", ErrInvalid, maxTimes)
+	}
+	for _, text := range r.Times {
+		if err := s.add(text); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.days[holiday]) > 0 && len(r.Holidays) == 0 {
+		return nil, fmt.Errorf("%w: it has times for holidays and names no list of holidays", ErrInvalid)
+	}
+	for _, list := range r.Holidays {
+		c := calendars[list]
+		if c == nil {
+			return nil, fmt.Errorf("%w: there is no list of holidays %q", ErrInvalid, list)
+		}
+		if s.off == nil {
+			s.off = &calendar{dates: make(map[int]bool), yearly: make(map[int]bool)}
+		}
+		for d := range c.dates {
+			s.off.dates[d] = true
+		}
+		for d := range c.yearly {
+			s.off.yearly[d] = true
+		}
+	}
+	return s, nil
+}
+
+// add reads one of Times.
+func (s *schedule) add(text string) error {
+	days, hours, ok := strings.Cut(strings.TrimSpace(text), " ")
+	bad := func(what string) error {
+		return fmt.Errorf(`%w: %q: %s; write times like "mon-fri 08:00-17:30"`, ErrInvalid, text, what)
+	}
+	if !ok {
+		return bad("days and hours are parted by a blank")
+	}
+	on, err := parseDays(days)
+	if err != nil {
+		return bad(err.Error())
+	}
+	from, to, ok := strings.Cut(strings.TrimSpace(hours), "-")
+	if !ok {
+		return bad("hours are a beginning and an end")
+	}
+	x := span{}
+	if x.from, err = parseMinute(from); err == nil {
+		x.to, err = parseMinute(to)
+	}
+	switch {
+	case err != nil:
+		return bad(err.Error())
+	case x.from == dayMinutes || x.from == x.to:
+		return bad("it is empty")
+	case x.to < x.from:
+		x.to += dayMinutes
+	}
+	for _, d := range on {
+		s.days[d] = append(s.days[d], x)
+	}
+	return nil
+}
+
+func parseDays(text string) ([]int, error) {
+	names := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat", "holiday"}
+	if text == "daily" {
+		return []int{0, 1, 2, 3, 4, 5, 6}, nil
+	}
+	var on []int
+	for part := range strings.SplitSeq(text, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		a, b := slices.Index(names, first), slices.Index(names, last)
+		switch {
+		case a < 0 || isRange && b < 0:
+			return nil, fmt.Errorf("%q is no day; days are mon, tue, wed, thu, fri, sat, sun, daily and holiday", part)
+		case !isRange:
+			b = a
+		case a == holiday || b == holiday:
+			return nil, errors.New("holiday is no part of a range")
+		}
+		for d := a; ; d = (d + 1) % 7 {
+			if slices.Contains(on, d) {
+				return nil, fmt.Errorf("%s is named twice", names[d])
+			}
+			on = append(on, d)
+			if d == b {
+				break
+			}
+		}
+	}
+	return on, nil
+}
+
+// parseMinute reads "08:30" as a minute of the day; "24:00" is its end.
+func parseMinute(text string) (int, error) {
+	h, m, ok := strings.Cut(strings.TrimSpace(text), ":")
+	hour, herr := strconv.Atoi(h)
+	minute, merr := strconv.Atoi(m)
+	if !ok || herr != nil || merr != nil || len(m) != 2 || len(h) == 0 || len(h) > 2 ||
+		hour < 0 || minute < 0 || minute > 59 || hour > 24 || hour == 24 && minute > 0 {
+		return 0, fmt.Errorf("%q is no time of day", text)
+	}
+	return hour*60 + minute, nil
+}
+
+// newCalendar reads a list of holidays.
+func newCalendar(days []string) (*calendar, error) {
+	c := &calendar{dates: make(map[int]bool), yearly: make(map[int]bool)}
+	for _, text := range days {
+		if err := c.add(text); err != nil {
+			return nil, err
+		}
+		if len(c.dates)+len(c.yearly) > maxHolidays {
+			return nil, fmt.Errorf("%w: more than %d days", ErrInvalid, maxHolidays)
+		}
+	}
+	return c, nil
+}
+
+func (c *calendar) add(text string) error {
+	bad := fmt.Errorf(`%w: %q is no day; write "2026-12-25", "2026-12-24..2026-12-26" or "12-25" for every year`, ErrInvalid, text)
+	first, last, isRange := strings.Cut(text, "..")
+	// A year that has the day is needed to read the 29th of February.
+	if t, err := time.Parse(time.DateOnly, "2000-"+text); err == nil {
+		c.yearly[int(t.Month())*100+t.Day()] = true
+		return nil
+	}
+	a, err := time.Parse(time.DateOnly, first)
+	if err != nil {
+		return bad
+	}
+	b := a
+	if isRange {
+		if b, err = time.Parse(time.DateOnly, last); err != nil || b.Before(a) {
+			return bad
+		}
+	}
+	if b.Sub(a) > maxHolidays*24*time.Hour {
+		return fmt.Errorf("%w: %q is longer than %d days", ErrInvalid, text, maxHolidays)
+	}
+	for ; !a.After(b); a = a.AddDate(0, 0, 1) {
+		c.dates[a.Year()*1e4+int(a.Month())*100+a.Day()] = true
+	}
+	return nil
+}
