@@ -63,6 +63,12 @@ func (m *Memory) Observe(e Event, people Lookup) {
 		if near := e.Data[dataNear]; near != "" {
 			m.fail(credential{person: near}, e.Time)
 		}
+	case KindCommandRefused:
+		if e.Data["command"] == "unlock" {
+			// The door did not open: nobody has passed.
+			delete(m.passed, place{e.Person, e.Door})
+			delete(m.passed, place{e.Data[dataWith], e.Door})
+		}
 	}
 	m.sweep(e.Time)
 }
