@@ -10,8 +10,8 @@
 // (a strike opens with current) and opposite on one that fails safe (a magnet holds
 // with current).
 //
-// The package refuses to keep a door unlocked by request for longer than
-// [Config.MaxOn], whoever asks and however often.
+// The package refuses to keep a door unlocked for longer than [Config.MaxOn] after the last
+// request, whoever asks and however often. Only a person's setting does, until it is released.
 package door
 
 import "time"

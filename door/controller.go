@@ -3,6 +3,7 @@ package door
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -12,12 +13,28 @@ var (
 	ErrRelay      = errors.New("relay does not obey")
 )
 
+// A Relock is when a door that somebody was let through locks again.
+type Relock string
+
+// The ways to lock again. A door without a contact always has RelockTime, which is also what
+// an empty Relock means. RelockWhileOpen locks like RelockClosed, but not while the leaf is
+// open, for as long as MaxOn allows.
+const (
+	RelockTime      Relock = "time"       // when the time is over, whatever the leaf does
+	RelockClosed    Relock = "closed"     // when the leaf closes, or the time is over
+	RelockWhileOpen Relock = "while_open" // when the leaf closes, or the time is over and the leaf is shut
+)
+
 // A Config describes a door. Unlock and MaxOn are positive, Unlock at most MaxOn.
 type Config struct {
 	FailSafe bool          // the lock opens without current
 	Unlock   time.Duration // of a grant that names no time, and of the exit button
 	MaxOn    time.Duration // longest time asks keep the door unlocked without a break
 	HeldOpen time.Duration // an open door is reported after this; 0 is never
+	Relock   Relock
+	// RexRecords leaves the lock alone when the exit button is pressed: the inside handle
+	// opens the door by itself, and the button tells of it.
+	RexRecords bool
 }
 
 // How long a line must hold a level. The exit button has 100 ms from finger to relay.
@@ -26,27 +43,37 @@ const (
 	settleLine   = 30 * time.Millisecond
 )
 
+// Grace is how long after the door has locked, or after whatever else explained it, an opening
+// is still no forced one: who pulls at the last moment is no burglar.
+const Grace = time.Second
+
 // retryRelay is the pause before a relay that failed is set again.
 const retryRelay = time.Second
 
 // An ask is one party's wish that the door be unlocked.
 type ask struct {
-	until time.Time
-	why   string
+	until   time.Time
+	by, why string
+	used    bool // the leaf was opened since
 }
+
+// A cause is who is told to have locked or unlocked the door.
+type cause struct{ who, by, why string }
 
 // A Controller decides whether a door is unlocked. From the strongest:
 //
 //   - the fire input unlocks a fail-safe door for as long as it calls, a fail-secure
 //     door (whose people leave by the handle) for one period of MaxOn at its onset;
-//   - the operator's mode: Hold unlocks until released, Lock refuses grants;
-//   - asks: the exit button's in every mode, the controller's and the operator's
-//     outside Lock. Each has an end; a second ask of the same party moves its end, never
-//     to an earlier time. The door stays unlocked until the last end, in one piece, but
-//     not longer than MaxOn after that piece began: all asks end there.
+//   - settings: of an emergency, of an operator, of the schedule. The strongest that there
+//     is keeps the door unlocked, or locks it down so that grants are refused;
+//   - asks: the exit button's in every mode, the controller's and the operator's unless
+//     the door is locked down. Each has an end; a second ask of the same party moves its
+//     end, never to an earlier time. The door stays unlocked until the last end, in one
+//     piece, but not longer than MaxOn after that piece began: all asks end there. What
+//     the leaf does may end them earlier ([Relock]).
 //
-// Hold is the one way to stay unlocked for longer. It is a mode that the operator sets
-// and releases, recorded as such, not a grant; it ends with the process.
+// A person's setting is the one way to stay unlocked for longer than MaxOn after the last
+// request. It is made and released by name, recorded as such, and not a grant.
 //
 // Every method takes the time it happens at and first does what has become due since the
 // last; a time before the last counts as the last. Fetch what is to be done with
@@ -57,15 +84,16 @@ type Controller struct {
 	now time.Time
 
 	rex, contact, fire, tamper Contact
-	openFrom                   time.Time // the leaf is open since; zero: closed, or reported as held
+	leaf                       leaf
 
-	mode, modeWhy string
-	asks          map[string]ask // by party
-	began         time.Time      // of the present piece of asks; zero: none
+	settings map[string]*Setting // by priority
+	asks     map[string]ask      // by party
+	began    time.Time           // of the present piece of asks; zero: none
 
 	unlocked bool
-	who, why string
+	cause    cause // of the last change
 	since    time.Time
+	ruled    bool // it is as the setting that holds wants it
 
 	energised bool      // what the relay last obeyed
 	recorded  bool      // the same as unlocked, once the relay has obeyed
@@ -75,10 +103,12 @@ type Controller struct {
 	out []Action
 }
 
-// New returns a controller of a locked door whose relay is to be set accordingly.
+// New returns a controller of a locked door whose relay, now without current, is to be set
+// accordingly.
 func New(cfg Config, at time.Time) *Controller {
 	c := &Controller{
-		cfg: cfg, now: at, mode: Normal, since: at, asks: make(map[string]ask),
+		cfg: cfg, now: at, since: at, cause: cause{why: "start"}, recorded: cfg.FailSafe,
+		settings: make(map[string]*Setting), asks: make(map[string]ask),
 		rex:     Contact{Settle: settleButton},
 		contact: Contact{Settle: settleLine},
 		fire:    Contact{Settle: settleLine},
@@ -121,56 +151,53 @@ func (c *Controller) Input(line string, active bool, at time.Time) {
 	case first && state && (line == LineFire || line == LineTamper):
 		c.changed(line, state)
 	case first && state && line == LineContact:
-		c.openFrom = c.now
+		c.leaf.opened(c.now)
 	}
 	c.settle()
 }
 
-// Pulse unlocks the door for d on behalf of who, which is WhoController or WhoOperator; d of
-// 0 or less is the door's own time. It returns how long the door will now stay unlocked,
-// which MaxOn may make less than d; in Hold and on fire it is d, and changes nothing.
-// The error is [ErrLockedDown], or [ErrRelay] while the relay is known not to obey.
-func (c *Controller) Pulse(who string, d time.Duration, why string, at time.Time) (time.Duration, error) {
+// A Grant is a wish of WhoController or WhoOperator that the door be unlocked.
+type Grant struct {
+	Who     string
+	By, Why string
+	For     time.Duration // 0 or less: the door's own time
+}
+
+// Pulse unlocks the door for a grant's time. It returns for how long, from now, the grant and
+// those before it unlock the door if the leaf does not move, which MaxOn may make less than
+// was asked for; a setting or a fire call may keep the door unlocked for longer. The error is
+// [ErrLockedDown], or [ErrRelay] while the relay is known not to obey.
+func (c *Controller) Pulse(g Grant, at time.Time) (time.Duration, error) {
 	c.Advance(at)
-	if d <= 0 {
-		d = c.cfg.Unlock
+	if g.For <= 0 {
+		g.For = c.cfg.Unlock
 	}
-	if c.mode == Lock {
+	if c.holds(ModeLocked) {
 		return 0, ErrLockedDown
 	}
 	if c.fault != "" {
 		return 0, fmt.Errorf("%w: %s", ErrRelay, c.fault)
 	}
-	if c.mode == Hold || c.fireHolds() {
-		return d, nil
-	}
-	c.ask(who, d, why)
+	c.ask(g.Who, g.For, cause{by: g.By, why: g.Why})
 	c.settle()
-	return c.end().Sub(c.now), nil
+	return c.end(false).Sub(c.now), nil
 }
 
-// Gone withdraws the asks of a party that has disappeared: nobody is there any more to
-// answer for them.
+// Gone withdraws what a party has asked for that has disappeared, the schedule's setting with
+// the controller: nobody is there any more to answer for it.
 func (c *Controller) Gone(who string, at time.Time) {
 	c.Advance(at)
-	if _, asked := c.asks[who]; asked {
-		delete(c.asks, who)
-		c.settleFor(who, who+" is gone")
+	delete(c.asks, who)
+	if who == WhoController {
+		delete(c.settings, Scheduled)
 	}
+	c.settleFor(cause{who: who, why: who + " is gone"})
 }
 
-// SetMode puts the door into Normal, Hold or Lock; another mode is ignored. A new mode ends
-// all asks but those of the exit button and the fire input.
-func (c *Controller) SetMode(mode, why string, at time.Time) {
-	c.Advance(at)
-	if mode != Normal && mode != Hold && mode != Lock {
-		return
-	}
-	c.mode, c.modeWhy = mode, why
+// endRequests ends the asks of those who a setting overrules.
+func (c *Controller) endRequests() {
 	delete(c.asks, WhoController)
 	delete(c.asks, WhoOperator)
-	c.record(Event{Kind: CommandDone, Who: WhoOperator, Why: mode + ": " + why})
-	c.settleFor(WhoOperator, why)
 }
 
 // RelayObeyed reports that the last SetRelay was done.
@@ -185,9 +212,11 @@ func (c *Controller) RelayObeyed(at time.Time) {
 		return
 	}
 	c.recorded = c.unlocked
-	e := Event{Kind: Locked, Who: c.who, Why: c.why}
+	e := Event{Kind: Locked, Who: c.cause.who, By: c.cause.by, Why: c.cause.why}
 	if c.unlocked {
 		e.Kind = Unlocked
+	} else {
+		c.leaf.explain(c.now.Add(Grace))
 	}
 	c.record(e)
 }
@@ -203,8 +232,8 @@ func (c *Controller) RelayFailed(err error, at time.Time) {
 	c.fault, c.retry = err.Error(), c.now.Add(retryRelay)
 	clear(c.asks)
 	c.began = time.Time{}
-	if unlocked, _, _ := c.wanted(); c.unlocked && !unlocked {
-		c.unlocked, c.since, c.who, c.why = false, c.now, "", "relay failed"
+	if unlocked, _ := c.wanted(); c.unlocked && !unlocked {
+		c.unlocked, c.since, c.cause = false, c.now, cause{why: "relay failed"}
 	}
 }
 
@@ -222,9 +251,14 @@ func (c *Controller) Due() (at time.Time, ok bool) {
 		}
 	}
 	if !c.began.IsZero() {
-		earlier(c.end())
+		earlier(c.end(true))
 	}
-	if t, open := c.heldAt(); open {
+	for _, s := range c.settings {
+		if !s.ends.IsZero() {
+			earlier(s.ends)
+		}
+	}
+	if t, ok := c.heldAt(); ok {
 		earlier(t)
 	}
 	if !c.retry.IsZero() {
@@ -263,19 +297,14 @@ func (c *Controller) step() {
 			c.changed(l.name, state)
 		}
 	}
-	if t, open := c.heldAt(); open && !c.now.Before(t) {
-		c.openFrom = time.Time{}
+	c.settleFor(c.expire())
+	if t, ok := c.heldAt(); ok && !c.now.Before(t) {
+		c.leaf.held = true
 		c.record(Event{Kind: Held, Why: fmt.Sprintf("open for %v", c.cfg.HeldOpen)})
 	}
 	if !c.retry.IsZero() && !c.now.Before(c.retry) {
 		c.drive("retry")
 	}
-	c.settle()
-}
-
-// heldAt is when an open door is to be reported.
-func (c *Controller) heldAt() (at time.Time, open bool) {
-	return c.openFrom.Add(c.cfg.HeldOpen), !c.openFrom.IsZero() && c.cfg.HeldOpen > 0
 }
 
 // changed acts on the new state of an input.
@@ -284,20 +313,22 @@ func (c *Controller) changed(line string, state bool) {
 	case LineRex:
 		if state {
 			c.record(Event{Kind: Rex, Who: WhoRex})
-			c.ask(WhoRex, c.cfg.Unlock, "exit button")
+			c.leaf.explain(c.now.Add(c.cfg.Unlock + Grace)) // the relay may not be what opens this door
+			if !c.cfg.RexRecords {
+				c.ask(WhoRex, c.cfg.Unlock, cause{why: "exit button"})
+			}
 		}
 	case LineContact:
 		if state {
-			c.openFrom = c.now
-			c.record(Event{Kind: Opened})
+			c.opened()
 		} else {
-			c.openFrom = time.Time{}
-			c.record(Event{Kind: Closed})
+			c.closed()
 		}
 	case LineFire:
 		c.record(Event{Kind: Fire, Who: WhoFire, On: state})
+		c.leaf.explain(c.now.Add(Grace))
 		if state && !c.cfg.FailSafe {
-			c.ask(WhoFire, c.cfg.MaxOn, "fire")
+			c.ask(WhoFire, c.cfg.MaxOn, cause{why: "fire"})
 		}
 	case LineTamper:
 		c.record(Event{Kind: Tamper, On: state})
@@ -305,23 +336,23 @@ func (c *Controller) changed(line string, state bool) {
 }
 
 // ask notes a wish, which never ends earlier for being repeated.
-func (c *Controller) ask(who string, d time.Duration, why string) {
+func (c *Controller) ask(who string, d time.Duration, of cause) {
 	until := c.now.Add(min(d, c.cfg.MaxOn))
 	if old, ok := c.asks[who]; ok && old.until.After(until) {
 		until = old.until
 	}
-	c.asks[who] = ask{until, why}
+	c.asks[who] = ask{until: until, by: of.by, why: of.why}
 }
 
-// end is when the present piece of asks ends.
-func (c *Controller) end() time.Time {
+// end is when the present piece of asks ends; leaf says whether an open leaf may put it off.
+func (c *Controller) end(leaf bool) time.Time {
 	limit, last := c.began.Add(c.cfg.MaxOn), time.Time{}
 	for _, a := range c.asks {
 		if a.until.After(last) {
 			last = a.until
 		}
 	}
-	if last.After(limit) {
+	if last.After(limit) || leaf && c.cfg.Relock == RelockWhileOpen && c.contact.state && len(c.asks) > 0 {
 		return limit
 	}
 	return last
@@ -330,33 +361,36 @@ func (c *Controller) end() time.Time {
 // fireHolds reports whether the fire input keeps the door unlocked by itself.
 func (c *Controller) fireHolds() bool { return c.cfg.FailSafe && c.fire.state }
 
-// wanted says whether the door is to be unlocked, by whom and why. The strongest speaks;
+// wanted says whether the door is to be unlocked, and what makes it so. The strongest speaks;
 // among asks the one that lasts longest.
-func (c *Controller) wanted() (unlocked bool, who, why string) {
+func (c *Controller) wanted() (unlocked bool, by cause) {
 	switch {
 	case c.fireHolds():
-		return true, WhoFire, "fire"
-	case c.mode == Hold:
-		return true, WhoOperator, c.modeWhy
+		return true, cause{who: WhoFire, why: "fire"}
+	case c.holds(ModeUnlocked):
+		return true, c.holding().cause()
 	}
 	var last time.Time
 	for _, party := range []string{WhoController, WhoOperator, WhoRex, WhoFire} {
 		if a, ok := c.asks[party]; ok && a.until.After(last) {
-			last, who, why, unlocked = a.until, party, a.why, true
+			last, by, unlocked = a.until, cause{party, a.by, a.why}, true
 		}
 	}
-	return unlocked, who, why
+	return unlocked, by
 }
 
-func (c *Controller) settle() { c.settleFor("", "time is over") }
+func (c *Controller) settle() { c.settleFor(cause{why: "time is over"}) }
 
-// settleFor brings asks, state and relay into line. who and why are recorded if the door
-// locks.
-func (c *Controller) settleFor(who, why string) {
-	if !c.began.IsZero() && !c.now.Before(c.end()) {
+// settleFor brings asks, state and relay into line. over is told of if the door locks and no
+// setting wants it so.
+func (c *Controller) settleFor(over cause) {
+	if c.holds(ModeLocked) {
+		c.endRequests() // a setting that held above this one may have let them in
+	}
+	if !c.began.IsZero() && !c.now.Before(c.end(true)) {
 		for _, a := range c.asks {
-			if a.until.After(c.now) {
-				why = "maximum on-time"
+			if a.until.After(c.now) || c.contact.state && c.cfg.Relock == RelockWhileOpen {
+				over.why = "maximum on-time"
 			}
 		}
 		clear(c.asks)
@@ -367,27 +401,36 @@ func (c *Controller) settleFor(who, why string) {
 	case c.began.IsZero():
 		c.began = c.now
 	}
+	c.spare()
 
-	unlocked, by, because := c.wanted()
-	if unlocked {
-		who, why = by, because
+	unlocked, by := c.wanted()
+	was, wasRuled := c.unlocked, c.ruled
+	c.unlocked, c.ruled = unlocked, !c.fireHolds() && (c.holds(ModeUnlocked) || c.holds(ModeLocked) && !unlocked)
+	switch {
+	case unlocked:
+		c.cause = by
+	case was || wasRuled:
+		c.cause = over
 	}
-	if unlocked == c.unlocked {
-		if unlocked {
-			c.who, c.why = who, why
-		}
-		return
+	if was != unlocked || wasRuled != c.ruled {
+		c.since = c.now
 	}
-	c.unlocked, c.since, c.who, c.why = unlocked, c.now, who, why
-	c.drive(why)
+	if was != unlocked {
+		c.drive(c.cause.why)
+	}
 }
 
 // level is the relay level that the door's state needs.
 func (c *Controller) level() bool { return c.unlocked != c.cfg.FailSafe }
 
-// drive asks for that level.
+// drive asks for that level. It takes the place of an ask that has not been taken yet: a relay
+// is not moved for a moment that has passed.
 func (c *Controller) drive(why string) {
 	c.retry = time.Time{}
+	c.out = slices.DeleteFunc(c.out, func(a Action) bool {
+		_, stale := a.(SetRelay)
+		return stale
+	})
 	c.out = append(c.out, SetRelay{Energise: c.level(), Why: why})
 }
 
@@ -400,12 +443,26 @@ func (c *Controller) record(e Event) {
 // Until is zero where nothing ends by itself.
 func (c *Controller) Status() Status {
 	s := Status{
-		Unlocked: c.recorded, Relay: c.energised, Mode: c.mode, Who: c.who, Why: c.why, Since: c.since,
+		State: c.state(), Unlocked: c.recorded, Relay: c.energised, Mode: ModeNormal, Priority: None,
+		Who: c.cause.who, By: c.cause.by, Why: c.cause.why, Since: c.since, Settings: c.Settings(),
 		FailSafe: c.cfg.FailSafe, Fault: c.fault,
 		Inputs: Inputs{Rex: c.rex.state, Contact: c.contact.state, Fire: c.fire.state, Tamper: c.tamper.state},
 	}
-	if !c.began.IsZero() && c.mode != Hold && !c.fireHolds() {
-		s.Until = c.end()
+	if h := c.holding(); h != nil {
+		s.Mode, s.Priority, s.SetBy = h.Mode, h.Priority, h.By
+		if s.SetBy == "" {
+			s.SetBy = h.cause().who
+		}
+		if h.Priority == Scheduled {
+			s.Mode = ModeScheduled
+		}
+		if c.ruled {
+			by := h.cause()
+			s.Who, s.By, s.Why, s.Since, s.Until = by.who, by.by, by.why, h.Since, h.Until
+		}
+	}
+	if !c.ruled && !c.began.IsZero() && !c.fireHolds() {
+		s.Until = c.end(true)
 	}
 	return s
 }

@@ -78,10 +78,21 @@ func (b *bench) note(s string) { b.lines = append(b.lines, fmt.Sprintf("%d %s", 
 
 func (b *bench) input(line string, active bool) { b.Input(line, active, b.at(b.ms)); b.obey() }
 func (b *bench) gone()                          { b.Gone(WhoController, b.at(b.ms)); b.obey() }
-func (b *bench) set(mode string)                { b.SetMode(mode, "test", b.at(b.ms)); b.obey() }
+
+// set gives an operator's order, or takes it back with ModeNormal.
+func (b *bench) set(mode string) { b.setFor(Operator, mode, 0) }
+
+func (b *bench) setFor(priority, mode string, d time.Duration) {
+	if mode == ModeNormal {
+		b.Release(priority, "", "test", b.at(b.ms))
+	} else {
+		b.Order(Order{Priority: priority, Mode: mode, For: d, Why: "test"}, b.at(b.ms))
+	}
+	b.obey()
+}
 
 func (b *bench) grant(d time.Duration) (time.Duration, error) {
-	got, err := b.Pulse(WhoController, d, "grant", b.at(b.ms))
+	got, err := b.Pulse(Grant{Who: WhoController, For: d, Why: "grant"}, b.at(b.ms))
 	b.obey()
 	return got, err
 }
@@ -146,7 +157,7 @@ func TestController(t *testing.T) {
 		}},
 		{"lock-down refuses grants and lets people out", secure, func(b *bench) {
 			b.grant(0)
-			b.to(1000).set(Lock)
+			b.to(1000).set(ModeLocked)
 			if _, err := b.grant(0); !errors.Is(err, ErrLockedDown) {
 				b.note(fmt.Sprint("granted: ", err))
 			}
@@ -157,29 +168,34 @@ func TestController(t *testing.T) {
 			"0 relay true: grant", "0 door.unlocked controller", "1000 command.done operator", "1000 relay false: test", "1000 door.locked operator",
 			"2010 door.rex rex", "2010 relay true: exit button", "2010 door.unlocked rex", "5010 relay false: time is over", "5010 door.locked",
 		}},
-		{"hold unlocks until release", secure, func(b *bench) { b.set(Hold); b.to(5_000).grant(0); b.to(3_600_000).set(Normal); b.to(4_000_000) }, []string{
+		{"hold unlocks until release", secure, func(b *bench) {
+			b.set(ModeUnlocked)
+			b.to(5_000).grant(0)
+			b.to(3_600_000).set(ModeNormal)
+			b.to(4_000_000)
+		}, []string{
 			"0 relay false: start",
 			"0 command.done operator", "0 relay true: test", "0 door.unlocked operator",
 			"3600000 command.done operator", "3600000 relay false: test", "3600000 door.locked operator",
 		}},
 		{"a fail-safe door is held by current", safe, func(b *bench) { b.grant(0); b.to(60_000) }, []string{
-			"0 relay true: start",
+			"0 relay true: start", "0 door.locked",
 			"0 relay false: grant", "0 door.unlocked controller", "3000 relay true: time is over", "3000 door.locked",
 		}},
 		{"fire opens a fail-safe door for as long as it calls, in lock-down too", safe, func(b *bench) {
 			b.input(LineFire, false)
-			b.set(Lock)
+			b.set(ModeLocked)
 			b.to(1000).input(LineFire, true)
 			b.to(3_600_000).input(LineFire, false)
 			b.to(4_000_000)
 		}, []string{
-			"0 relay true: start", "0 command.done operator",
+			"0 relay true: start", "0 door.locked", "0 command.done operator",
 			"1030 door.fire fire", "1030 relay false: fire", "1030 door.unlocked fire", "3600030 door.fire fire", "3600030 relay true: time is over", "3600030 door.locked",
 		}},
 		{"a fire call at start counts at once", safe, func(b *bench) { b.input(LineFire, true); b.to(1000) }, []string{
-			"0 relay true: start", "0 door.fire fire", "0 relay false: fire", "0 door.unlocked fire",
+			"0 relay true: start", "0 door.locked", "0 door.fire fire", "0 relay false: fire", "0 door.unlocked fire",
 		}},
-		{"fire opens a fail-secure door for the longest time", secure, func(b *bench) { b.set(Lock); b.input(LineFire, true); b.to(3_600_000) }, []string{
+		{"fire opens a fail-secure door for the longest time", secure, func(b *bench) { b.set(ModeLocked); b.input(LineFire, true); b.to(3_600_000) }, []string{
 			"0 relay false: start", "0 command.done operator",
 			"0 door.fire fire", "0 relay true: fire", "0 door.unlocked fire", "10000 relay false: time is over", "10000 door.locked",
 		}},
@@ -189,7 +205,7 @@ func TestController(t *testing.T) {
 			b.to(120_000).input(LineContact, false)
 			b.to(240_000)
 		}, []string{
-			"0 relay false: start", "30 door.opened", "30030 door.held", "120030 door.closed",
+			"0 relay false: start", "30 door.opened", "30 door.forced", "30030 door.held", "120030 door.closed",
 		}},
 		{"a door open at start has not been opened", secure, func(b *bench) { b.input(LineContact, true); b.to(60_000) }, []string{
 			"0 relay false: start", "30000 door.held",
@@ -278,7 +294,7 @@ func TestControllerKeepsItsPromises(t *testing.T) {
 				if cfg.FailSafe && s.Inputs.Fire && !s.Unlocked && s.Fault == "" {
 					t.Fatalf("locked on fire")
 				}
-				if !s.Unlocked || s.Fault != "" || s.Mode == Hold || cfg.FailSafe && s.Inputs.Fire {
+				if !s.Unlocked || s.Fault != "" || s.Mode == ModeUnlocked || cfg.FailSafe && s.Inputs.Fire {
 					unlockedFrom = -1
 					return
 				}
@@ -314,12 +330,14 @@ func TestControllerKeepsItsPromises(t *testing.T) {
 			},
 			"grant": func(t *rapid.T) {
 				got, err := b.grant(time.Duration(rapid.Int64Range(-1, int64(time.Minute)).Draw(t, "for")))
-				if s := b.Status(); err == nil && s.Fault == "" && (!s.Unlocked || s.Mode == Normal && got > cfg.MaxOn && !s.Inputs.Fire) {
+				if s := b.Status(); err == nil && s.Fault == "" && (!s.Unlocked || s.Mode == ModeNormal && got > cfg.MaxOn && !s.Inputs.Fire) {
 					t.Fatalf("granted %v: %+v", got, s)
 				}
 			},
 			"gone": func(*rapid.T) { b.gone() },
-			"mode": func(t *rapid.T) { b.set(rapid.SampledFrom([]string{Normal, Hold, Lock, "?"}).Draw(t, "mode")) },
+			"mode": func(t *rapid.T) {
+				b.set(rapid.SampledFrom([]string{ModeNormal, ModeUnlocked, ModeLocked, "?"}).Draw(t, "mode"))
+			},
 			"input": func(t *rapid.T) {
 				b.input(rapid.SampledFrom([]string{LineRex, LineContact, LineFire, LineTamper, "?"}).Draw(t, "line"), rapid.Bool().Draw(t, "on"))
 			},
@@ -335,12 +353,12 @@ func TestControllerKeepsItsPromises(t *testing.T) {
 		// When nothing asks any more, the door ends up locked.
 		b.broken = nil
 		b.input(LineFire, false)
-		b.set(Normal)
+		b.set(ModeNormal)
 		b.to(b.ms + 60_000)
 		if s := b.Status(); s.Unlocked || s.Fault != "" || s.Relay != cfg.FailSafe {
 			t.Fatalf("left alone: %+v", s)
 		}
-		unlocked := false
+		unlocked := cfg.FailSafe // before the start
 		for _, l := range b.lines {
 			switch {
 			case strings.Contains(l, Unlocked):

@@ -17,13 +17,14 @@ const (
 	Locked        = "door.locked"
 	Opened        = "door.opened"
 	Closed        = "door.closed"
-	Held          = "door.held" // open for longer than allowed
-	Rex           = "door.rex"
+	Forced        = "door.forced"   // opened while locked, and nothing explains it
+	Held          = "door.held"     // open for longer than allowed
+	Rex           = "door.rex"      // the exit button was pressed, whether or not that moved the relay
 	Fire          = "door.fire"     // On says whether the call began or ended
 	Tamper        = "device.tamper" // On says whether the housing was opened or closed
 	HealthRaised  = "health.raised"
 	HealthCleared = "health.cleared"
-	CommandDone   = "command.done" // the operator changed the mode
+	CommandDone   = "command.done" // an operator's or an emergency's setting began or ended
 )
 
 // An Event is something that happened at the door. Seq is assigned by the journal, from 1
@@ -33,24 +34,19 @@ type Event struct {
 	Time  time.Time `json:"time"`
 	Kind  string    `json:"kind"`
 	Who   string    `json:"who,omitzero"` // who caused it: one of the Who constants, or empty
+	By    string    `json:"by,omitzero"`  // an operator's name, where one was given
 	Why   string    `json:"why,omitzero"` // in words
 	On    bool      `json:"on,omitzero"`  // Fire and Tamper
 	Count uint64    `json:"count,omitzero"`
 }
 
-// Who may unlock a door. The order is that of the record, not of power.
+// Who may move a door. The order is that of the record, not of power.
 const (
 	WhoController = "controller" // facegated, for a person it decided on
+	WhoSchedule   = "schedule"   // facegated, for the hour of the day
 	WhoRex        = "rex"
 	WhoOperator   = "operator" // a person with access to doord's socket
 	WhoFire       = "fire"
-)
-
-// The modes of a door.
-const (
-	Normal = "normal" // locked unless somebody asked
-	Hold   = "hold"   // unlocked until released
-	Lock   = "lock"   // locked down: grants are refused, the exit button and fire still open
 )
 
 // An Action is what the caller does for the controller, in order.
@@ -66,15 +62,31 @@ type SetRelay struct {
 func (SetRelay) action() {}
 func (Event) action()    {}
 
-// A Status is a door at a moment.
+// What state a door is in, for people. The first that is true is told: forced, held,
+// opened, unlocked, locked.
+const (
+	StateLocked   = "locked"
+	StateUnlocked = "unlocked" // and the leaf is closed
+	StateOpened   = "opened"   // the leaf is open, whatever the lock does
+	StateHeld     = "held"     // the leaf is open for longer than allowed; until it closes
+	StateForced   = "forced"   // the leaf was opened while locked; until it closes
+)
+
+// A Status is a door at a moment. Who, By, Why, Since and Until tell of what makes it locked
+// or unlocked now: a setting, an ask, or how the last ask ended.
 type Status struct {
+	State    string    `json:"state"`           // one of the State constants
 	Unlocked bool      `json:"unlocked"`        // a person can pass
 	Relay    bool      `json:"relay"`           // the wire carries current
-	Mode     string    `json:"mode"`            // Normal, Hold or Lock
+	Mode     string    `json:"mode"`            // one of the Mode constants
+	Priority string    `json:"priority"`        // of the setting that holds, or None
+	SetBy    string    `json:"set_by,omitzero"` // who made the setting that holds: a name, or one of the Who constants
 	Who      string    `json:"who,omitzero"`    // who the present state comes from
+	By       string    `json:"by,omitzero"`     // their name, where one was given
 	Why      string    `json:"why,omitzero"`    // and their reason
-	Since    time.Time `json:"since"`           // of the present locked or unlocked state
-	Until    time.Time `json:"until,omitzero"`  // when it locks by itself
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until,omitzero"` // when it ends by itself
+	Settings []Setting `json:"settings,omitempty"`
 	FailSafe bool      `json:"fail_safe"`       // the lock opens without current
 	Inputs   Inputs    `json:"inputs"`          // debounced
 	Fault    string    `json:"fault,omitempty"` // why the relay does not obey

@@ -110,9 +110,11 @@ func serve(ctx context.Context, cfg *config.Config, release bool, log *slog.Logg
 	d := server.New(server.Options{
 		Door: door.Config{
 			FailSafe: cfg.Door.FailSafe, Unlock: cfg.Door.Unlock, MaxOn: cfg.Door.MaxOn, HeldOpen: cfg.Door.HeldOpen,
+			Relock: door.Relock(cfg.Door.Relock), RexRecords: !cfg.Door.RexUnlocks,
 		},
 		Relay: w.relay, Inputs: w.inputs, Sim: w.sim, Listener: listener, Log: log,
-		Journal: journal.Open(filepath.Join(cfg.Home, "door.journal"), log),
+		Journal:  journal.Open(filepath.Join(cfg.Home, "door.journal"), log),
+		Settings: journal.OpenSettings(filepath.Join(cfg.Home, "door.settings"), log),
 	})
 	group := task.Group{Log: log, Manager: manager, Tasks: []task.Task{d}, Beats: []*task.Beat{d.Beat}}
 	log.Info("doord serves", logkey.Address, cfg.Door.Socket, logkey.Driver, cfg.Door.Driver)

@@ -144,11 +144,11 @@ func TestHoldLockAndRelease(t *testing.T) {
 	t.Parallel()
 	r := start(t, `max_on = "200ms"`, `unlock = "100ms"`)
 	op := r.dial(t, wire.Operator)
-	s, err := op.Hold(t.Context(), "delivery")
-	if err != nil || !s.Unlocked || !s.Relay || s.Mode != door.Hold || s.Why != "delivery" || !s.Until.IsZero() {
+	s, err := op.Hold(t.Context(), client.Order{Why: "delivery"})
+	if err != nil || !s.Unlocked || !s.Relay || s.Mode != door.ModeUnlocked || s.Why != "delivery" || !s.Until.IsZero() {
 		t.Fatalf("got %+v, %v", s, err)
 	}
-	if s, err = op.Lock(t.Context(), "alarm"); err != nil || s.Unlocked || s.Relay || s.Mode != door.Lock {
+	if s, err = op.Lock(t.Context(), client.Order{Why: "alarm"}); err != nil || s.Unlocked || s.Relay || s.Mode != door.ModeLocked {
 		t.Fatalf("got %+v, %v", s, err)
 	}
 	c := r.dial(t, wire.Controller)
@@ -161,7 +161,7 @@ func TestHoldLockAndRelease(t *testing.T) {
 	if edges := r.relay(t, 4); edges[2].Why != "exit button" {
 		t.Errorf("got %+v, want the exit button to open in lock-down", edges)
 	}
-	if s, err = op.Release(t.Context(), "all clear"); err != nil || s.Mode != door.Normal || !s.Controller || !s.Simulated {
+	if s, err = op.Release(t.Context(), client.Order{Why: "all clear"}); err != nil || s.Mode != door.ModeNormal || !s.Controller || !s.Simulated {
 		t.Errorf("got %+v, %v", s, err)
 	}
 	if _, err := c.Unlock(t.Context(), 0, "grant"); err != nil {
@@ -198,7 +198,7 @@ func TestEveryOrderlyEndDropsTheRelay(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		r := start(t)
-		if _, err := r.dial(t, wire.Operator).Hold(t.Context(), "delivery"); err != nil {
+		if _, err := r.dial(t, wire.Operator).Hold(t.Context(), client.Order{Why: "delivery"}); err != nil {
 			t.Fatal(err)
 		}
 		r.relay(t, 1)
@@ -217,7 +217,7 @@ func TestEveryOrderlyEndDropsTheRelay(t *testing.T) {
 func TestReleaseAfterAKill(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	if _, err := r.dial(t, wire.Operator).Hold(t.Context(), "delivery"); err != nil {
+	if _, err := r.dial(t, wire.Operator).Hold(t.Context(), client.Order{Why: "delivery"}); err != nil {
 		t.Fatal(err)
 	}
 	r.relay(t, 1)
@@ -269,7 +269,7 @@ func TestOneController(t *testing.T) {
 	if _, err := client.Dial(t.Context(), r.socket, wire.Controller); !errors.Is(err, client.ErrTaken) {
 		t.Errorf("got %v, want the role taken", err)
 	}
-	if _, err := first.Hold(t.Context(), "mine"); !errors.Is(err, client.ErrRefused) {
+	if _, err := first.Hold(t.Context(), client.Order{Why: "mine"}); !errors.Is(err, client.ErrRefused) {
 		t.Errorf("got %v, want a hold refused to a controller", err)
 	}
 	if info, err := os.Stat(r.socket); err != nil || info.Mode().Perm() != 0o660 {

@@ -45,8 +45,18 @@ type Conn struct {
 	lines *wire.Reader
 }
 
-// Dial connects to the doord at socket in a role: [wire.Operator] for people.
+// Dial connects to the doord at socket in a role.
 func Dial(ctx context.Context, socket, role string) (*Conn, error) {
+	return dial(ctx, socket, wire.Request{Role: role})
+}
+
+// DialOperator connects to the doord at socket for a person, whose name is recorded with what
+// they do. Doord believes the name: it says who spoke, and is no right.
+func DialOperator(ctx context.Context, socket, name string) (*Conn, error) {
+	return dial(ctx, socket, wire.Request{Role: wire.Operator, By: wire.Name(name)})
+}
+
+func dial(ctx context.Context, socket string, hello wire.Request) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeWait)
 	defer cancel()
 	raw, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
@@ -54,7 +64,8 @@ func Dial(ctx context.Context, socket, role string) (*Conn, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	c := &Conn{conn: raw, lines: wire.NewReader(raw, wire.MaxReply)}
-	reply, err := c.ask(ctx, wire.Request{Do: wire.Hello, Version: wire.Version, Role: role})
+	hello.Do, hello.Version = wire.Hello, wire.Version
+	reply, err := c.ask(ctx, hello)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -145,24 +156,56 @@ func (c *Conn) Unlock(ctx context.Context, d time.Duration, why string) (time.Du
 	if d < 0 || d > wire.MaxFor {
 		return 0, fmt.Errorf("unlock for %v: not between 0 and %v", d, wire.MaxFor)
 	}
-	reply, err := c.ask(ctx, wire.Request{Do: wire.Pulse, ForMs: d.Milliseconds(), Why: wire.Text(why)})
+	reply, err := c.ask(ctx, wire.Request{Do: wire.Pulse, ForMs: ms(d), Why: wire.Text(why)})
 	return time.Duration(reply.ForMs) * time.Millisecond, err
 }
 
-// Hold unlocks the door until [Conn.Release].
-func (c *Conn) Hold(ctx context.Context, why string) (wire.State, error) {
-	return state(c.ask(ctx, wire.Request{Do: wire.Hold, Why: wire.Text(why)}))
+// An Order is what an operator's setting of the door is.
+type Order struct {
+	Emergency bool          // above what other operators set
+	For       time.Duration // 0: until it is released; at most [wire.MaxSetting]
+	Why       string
 }
 
-// Lock locks the door at once and refuses grants until [Conn.Release]. The exit button and
+// Hold keeps the door unlocked for the order's time.
+func (c *Conn) Hold(ctx context.Context, o Order) (wire.State, error) {
+	return c.order(ctx, wire.Hold, o)
+}
+
+// Lock locks the door at once and refuses grants for the order's time. The exit button and
 // the fire input still open.
-func (c *Conn) Lock(ctx context.Context, why string) (wire.State, error) {
-	return state(c.ask(ctx, wire.Request{Do: wire.Lock, Why: wire.Text(why)}))
+func (c *Conn) Lock(ctx context.Context, o Order) (wire.State, error) {
+	return c.order(ctx, wire.Lock, o)
 }
 
-// Release ends a hold or a lock-down.
-func (c *Conn) Release(ctx context.Context, why string) (wire.State, error) {
-	return state(c.ask(ctx, wire.Request{Do: wire.Release, Why: wire.Text(why)}))
+// Release ends what Hold or Lock has set, with Emergency only what they set with Emergency,
+// without it only what they set without. What is left shows in the state.
+func (c *Conn) Release(ctx context.Context, o Order) (wire.State, error) {
+	return c.order(ctx, wire.Release, o)
+}
+
+func (c *Conn) order(ctx context.Context, do string, o Order) (wire.State, error) {
+	if o.For < 0 || o.For > wire.MaxSetting {
+		return wire.State{}, fmt.Errorf("%s for %v: not between 0 and %v", do, o.For, wire.MaxSetting)
+	}
+	return state(c.ask(ctx, wire.Request{Do: do, Emergency: o.Emergency, ForMs: ms(o.For), Why: wire.Text(o.Why)}))
+}
+
+// ms is a time as a request has it: rounded up, because 0 has a meaning of its own.
+func ms(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }
+
+// Schedule says what the schedule wants from now on: [door.ModeLocked], [door.ModeUnlocked] or
+// [wire.NoMode]. The door does so for lease, which doord cuts to its longest time (and which is
+// that where it is 0), so the call is repeated well before that has passed. until is when the
+// schedule itself will change, for people to see; zero where it does not.
+func (c *Conn) Schedule(ctx context.Context, mode string, lease time.Duration, until time.Time, why string) error {
+	if y := until.Year(); lease < 0 || !until.IsZero() && (y < wire.FirstYear || y > wire.LastYear) {
+		return fmt.Errorf("schedule %s for %v until %v: out of range", mode, lease, until)
+	}
+	_, err := c.ask(ctx, wire.Request{
+		Do: wire.Schedule, Mode: mode, ForMs: ms(min(lease, wire.MaxFor)), Until: until.UTC(), Why: wire.Text(why),
+	})
+	return err
 }
 
 // Sim moves an input of a simulated door: line is one of door's Line constants, level

@@ -40,7 +40,7 @@ func (b *backoff) wait(ctx context.Context) bool {
 }
 
 // A Link is facegated's connection as the door's controller, and a task. Doord withdraws
-// what a link asked for when the link's process ends or is stopped. Unlock and Status may be
+// what a link asked for when the link's process ends or is stopped. Unlock, Schedule and Status may be
 // called from any goroutine while Run runs.
 type Link struct {
 	socket string
@@ -148,6 +148,16 @@ func (l *Link) Unlock(ctx context.Context, d time.Duration, why string) (time.Du
 		return 0, err
 	}
 	return conn.Unlock(ctx, d, why)
+}
+
+// Schedule is [Conn.Schedule] over the link. The setting ends with the connection: where it is
+// wanted on, it is renewed.
+func (l *Link) Schedule(ctx context.Context, mode string, lease time.Duration, until time.Time, why string) error {
+	conn, err := l.connected()
+	if err != nil {
+		return err
+	}
+	return conn.Schedule(ctx, mode, lease, until, why)
 }
 
 // Status is [Conn.Status] over the link.

@@ -11,6 +11,8 @@
 //
 // Both file and memory are bounded. Where more events wait than [Max], the oldest quarter
 // is replaced by one that says how many it stands for; nothing disappears uncounted.
+//
+// [Settings] keeps, in a file of its own, the lock-downs that outlast the process.
 package journal
 
 import (
@@ -47,6 +49,9 @@ type entry struct {
 	Next    uint64      `json:"next,omitzero"`    // first line: sequence number of the next event if none follows
 	Event   *door.Event `json:"event,omitzero"`
 	Acked   uint64      `json:"acked,omitzero"` // everything up to here is collected
+	Last    string      `json:"last,omitzero"`  // first line: kind of the last door.unlocked or door.locked
+
+	Settings []door.Setting `json:"settings,omitzero"` // the only line of the other file
 }
 
 // A Journal is safe for concurrent use.
@@ -60,6 +65,7 @@ type Journal struct {
 	waiting []door.Event // not acked, in order
 	next    uint64       // sequence number of the next event
 	acked   uint64
+	last    string        // kind of the last door.unlocked or door.locked, or empty
 	logged  uint64        // events up to here are in the program's log
 	durable uint64        // events up to here are on the disk
 	durAck  uint64        // and acks up to here
@@ -134,12 +140,13 @@ func (j *Journal) replay(r entry) bool {
 		if j.id != "" || len(j.waiting) > 0 {
 			return false
 		}
-		j.id, j.next, j.acked = r.Journal, max(r.Next, 1), r.Acked
+		j.id, j.next, j.acked, j.last = r.Journal, max(r.Next, 1), r.Acked, r.Last
 	case r.Event != nil:
 		if j.id == "" || r.Event.Seq < j.next {
 			return false
 		}
 		j.waiting, j.next = append(j.waiting, *r.Event), r.Event.Seq+1
+		j.note(r.Event.Kind)
 	default:
 		if r.Acked >= j.next {
 			return false
@@ -160,7 +167,22 @@ func (j *Journal) Record(e door.Event) {
 	j.wake()
 }
 
+// Last is the kind of the last door.unlocked or door.locked that was recorded, those of
+// earlier processes included, or empty.
+func (j *Journal) Last() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.last
+}
+
+func (j *Journal) note(kind string) {
+	if kind == door.Unlocked || kind == door.Locked {
+		j.last = kind
+	}
+}
+
 func (j *Journal) append(e door.Event) {
+	j.note(e.Kind)
 	e.Seq = j.next
 	j.next++
 	j.waiting = append(j.waiting, e)
@@ -382,7 +404,7 @@ func (j *Journal) writeAnew() error {
 	if len(j.waiting) > 0 {
 		first = j.waiting[0].Seq
 	}
-	text := appendRecord(nil, entry{Journal: j.id, Next: first, Acked: ack})
+	text := appendRecord(nil, entry{Journal: j.id, Next: first, Acked: ack, Last: j.last})
 	for _, e := range j.waiting {
 		text = appendRecord(text, entry{Event: &e})
 	}

@@ -98,7 +98,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // wakes the read below
 	lines := wire.NewReader(conn, wire.MaxRequest)
-	role := ""
+	role, name := "", ""
 	defer func() {
 		if role == wire.Controller {
 			// The asks end before the next controller can come.
@@ -122,11 +122,12 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		case role == "":
 			reply = s.hello(req)
 			if reply.Code == "" {
-				role = req.Role
+				role, name = req.Role, req.By
 			}
 		case role == wire.Controller && hungUp(conn):
 			return // a doord that was held up must not unlock for an ask that was given up
 		default:
+			req.By = name
 			reply = s.answer(ctx, role, req)
 		}
 		_ = conn.SetWriteDeadline(time.Now().Add(writeWait))
@@ -185,9 +186,13 @@ func (s *Server) answer(ctx context.Context, role string, req wire.Request) wire
 		case wire.Operator:
 			return s.pulse(ctx, door.WhoOperator, req)
 		}
+	case wire.Schedule:
+		if role == wire.Controller {
+			return s.schedule(ctx, req)
+		}
 	case wire.Hold, wire.Lock, wire.Release:
 		if role == wire.Operator {
-			return s.mode(ctx, req)
+			return s.order(ctx, req)
 		}
 	case wire.Events, wire.Ack:
 		if role == wire.Collector {
@@ -213,6 +218,11 @@ func (s *Server) status(ctx context.Context) wire.Reply {
 	if fault != nil {
 		state.Journal = wire.Text(fault.Error())
 	}
+	if s.Settings != nil {
+		if fault := s.Settings.Fault(); fault != nil {
+			state.Kept = wire.Text(fault.Error())
+		}
+	}
 	return wire.Reply{Status: &state}
 }
 
@@ -224,7 +234,7 @@ func (s *Server) pulse(ctx context.Context, asker string, req wire.Request) wire
 		err     error
 	)
 	if !s.do(ctx, func(c *door.Controller) {
-		granted, err = c.Pulse(asker, time.Duration(req.ForMs)*time.Millisecond, req.Why, time.Now())
+		granted, err = c.Pulse(door.Grant{Who: asker, By: req.By, Why: req.Why, For: duration(req.ForMs)}, time.Now())
 		if err == nil {
 			s.obey(c)
 			if fault := c.Status().Fault; fault != "" {
@@ -243,12 +253,53 @@ func (s *Server) pulse(ctx context.Context, asker string, req wire.Request) wire
 	return wire.Reply{ForMs: granted.Milliseconds()}
 }
 
-func (s *Server) mode(ctx context.Context, req wire.Request) wire.Reply {
-	mode := map[string]string{wire.Hold: door.Hold, wire.Lock: door.Lock, wire.Release: door.Normal}[req.Do]
-	if !s.do(ctx, func(c *door.Controller) { c.SetMode(mode, req.Why, time.Now()) }) {
+func duration(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+func (s *Server) schedule(ctx context.Context, req wire.Request) wire.Reply {
+	mode := req.Mode
+	switch mode {
+	case wire.NoMode:
+		mode = door.ModeNormal
+	case door.ModeLocked, door.ModeUnlocked:
+	default:
+		return refuse(wire.Bad, fmt.Sprintf("no mode %q of a schedule", mode))
+	}
+	if !s.do(ctx, func(c *door.Controller) { c.Schedule(mode, duration(req.ForMs), req.Until, req.Why, time.Now()) }) {
 		return ending()
 	}
-	return s.status(ctx)
+	return wire.Reply{}
+}
+
+// keepWait is how long an operator waits for the disk that is to keep a lock-down.
+const keepWait = time.Second
+
+// order does what a person set. The door obeys at once; the answer waits for the disk, and
+// tells where that refuses.
+func (s *Server) order(ctx context.Context, req wire.Request) wire.Reply {
+	priority := door.Operator
+	if req.Emergency {
+		priority = door.Emergency
+	}
+	if !s.do(ctx, func(c *door.Controller) {
+		if req.Do == wire.Release {
+			c.Release(priority, req.By, req.Why, time.Now())
+			return
+		}
+		mode := door.ModeUnlocked
+		if req.Do == wire.Lock {
+			mode = door.ModeLocked
+		}
+		c.Order(door.Order{Priority: priority, Mode: mode, For: duration(req.ForMs), By: req.By, Why: req.Why}, time.Now())
+	}) {
+		return ending()
+	}
+	reply := s.status(ctx)
+	if s.Settings != nil && reply.Status != nil {
+		if err := s.Settings.Wait(ctx, keepWait); err != nil {
+			reply.Status.Kept = wire.Text(err.Error())
+		}
+	}
+	return reply
 }
 
 func (s *Server) collect(ctx context.Context, req wire.Request) wire.Reply {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type Options struct {
 	Inputs   map[string]device.Input // by line name; a line that is not wired is absent
 	Sim      Sim                     // nil for a real door
 	Journal  *journal.Journal        // run by the server
+	Settings *journal.Settings       // lock-downs that outlast the process; run by the server; nil keeps none
 	Listener net.Listener            // closed by the server
 	Log      *slog.Logger
 }
@@ -60,6 +62,8 @@ type Server struct {
 	ready  chan struct{}
 	levels chan level
 	calls  chan call
+
+	kept []door.Setting // what Settings was last given; of the control loop
 
 	mu    sync.Mutex
 	roles map[string]bool // the roles of which there is one, taken
@@ -99,8 +103,11 @@ func (s *Server) Run(ctx context.Context) error {
 	written, endJournal := context.WithCancel(context.WithoutCancel(ctx))
 	defer endJournal()
 	var keeper sync.WaitGroup
-	var journalErr error
+	var journalErr, settingsErr error
 	keeper.Go(func() { journalErr = s.Journal.Run(written) })
+	if s.Settings != nil {
+		keeper.Go(func() { settingsErr = s.Settings.Run(written) })
+	}
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -119,12 +126,17 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Wait()
 	endJournal()
 	keeper.Wait()
-	return errors.Join(err, acceptErr, journalErr)
+	return errors.Join(err, acceptErr, journalErr, settingsErr)
 }
 
 // control owns the controller and the relay.
 func (s *Server) control(ctx context.Context) (err error) {
+	s.recall()
 	c := door.New(s.Door, time.Now())
+	if s.Settings != nil {
+		s.kept, _ = s.Settings.Found()
+		c.Restore(s.kept, time.Now())
+	}
 	defer func() {
 		s.why("doord ends")
 		if haltErr := s.Relay.Halt(); haltErr != nil {
@@ -179,8 +191,27 @@ func (s *Server) control(ctx context.Context) (err error) {
 	}
 }
 
-// obey does what the controller asks until it asks for nothing.
+// recall completes the record of an earlier process that did not come to it: its relay has
+// lost its current since.
+func (s *Server) recall() {
+	inert := door.Locked
+	if s.Door.FailSafe {
+		inert = door.Unlocked
+	}
+	if last := s.Journal.Last(); last != "" && last != inert {
+		s.record(door.Event{Time: time.Now(), Kind: inert, Why: "doord had ended"})
+	}
+	if s.Settings == nil {
+		return
+	}
+	if _, damaged := s.Settings.Found(); damaged {
+		s.record(door.Event{Time: time.Now(), Kind: door.HealthRaised, Why: "door settings were damaged; the door is locked down"})
+	}
+}
+
+// obey does what the controller asks until it asks for nothing, and has its lock-downs kept.
 func (s *Server) obey(c *door.Controller) {
+	defer s.keep(c)
 	for todo := c.Take(); len(todo) > 0; todo = c.Take() {
 		for _, a := range todo {
 			switch a := a.(type) {
@@ -195,6 +226,16 @@ func (s *Server) obey(c *door.Controller) {
 				s.record(a)
 			}
 		}
+	}
+}
+
+func (s *Server) keep(c *door.Controller) {
+	if s.Settings == nil {
+		return
+	}
+	if now := c.LockDowns(); !slices.Equal(now, s.kept) {
+		s.kept = now
+		s.Settings.Save(now)
 	}
 }
 

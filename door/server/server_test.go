@@ -204,7 +204,7 @@ func TestATimeStampThatLiesCannotStretchAPulse(t *testing.T) {
 func TestTheRelayIsInertAfterTheServer(t *testing.T) {
 	t.Parallel()
 	r := start(t, short, nil)
-	if _, err := r.dial(t, wire.Operator).Hold(t.Context(), "delivery"); err != nil {
+	if _, err := r.dial(t, wire.Operator).Hold(t.Context(), client.Order{Why: "delivery"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.stop(); err != nil {

@@ -2,13 +2,13 @@
 //
 // A client connects to the Unix socket and writes requests, one JSON object a line; doord
 // answers each with one line before it reads the next. The first request is "hello" with
-// the version and a role:
+// the version, a role, and an operator's name where there is one:
 //
-//   - a controller (one at a time) asks for pulses for people it decided on. What it asked
-//     for ends when its connection does;
+//   - a controller (one at a time) asks for pulses for people it decided on, and says what
+//     the schedule wants. What it asked for ends when its connection does;
 //   - a collector (one at a time) takes the journal's events and acknowledges them;
 //   - an operator (any number) sees the status, pulses, holds, locks down and releases, and
-//     moves the inputs of a simulated door. A pulse it asked for outlives its connection.
+//     moves the inputs of a simulated door. What it asked for outlives its connection.
 //
 // A role is a promise about manners, not a right: who may open the socket may do all of it,
 // and the socket's file mode says who that is. A connection that says nothing for [Idle] is
@@ -41,7 +41,11 @@ const (
 	MaxReply   = 1 << 20   // bytes of a reply's line
 	MaxEvents  = 256       // events in a reply
 	MaxText    = 200       // bytes of a text
-	MaxFor     = time.Hour // of a pulse; doord's own limit is shorter
+	MaxBy      = 64        // bytes of a name
+	MaxFor     = time.Hour // of a pulse or a lease; doord's own limit is shorter
+	MaxSetting = 366 * 24 * time.Hour
+	FirstYear  = 1970 // of a schedule's end
+	LastYear   = 9999
 	MaxWait    = 2 * time.Second
 	Idle       = 5 * time.Second
 )
@@ -55,17 +59,21 @@ const (
 
 // What a request may ask for.
 const (
-	Hello   = "hello"   // Version, Role
-	Beat    = "beat"    // nothing: I am here
-	Status  = "status"  // how the door is
-	Pulse   = "pulse"   // ForMs, Why: unlock for a time
-	Hold    = "hold"    // Why: unlock until release
-	Lock    = "lock"    // Why: lock down until release
-	Release = "release" // Why: back to normal
-	Events  = "events"  // Journal, Seq, WaitMs: events behind Seq, waiting for the first
-	Ack     = "ack"     // Journal, Seq: events up to Seq are committed
-	Sim     = "sim"     // Line, Level: move an input of a simulated door
+	Hello    = "hello"    // Version, Role, By
+	Beat     = "beat"     // nothing: I am here
+	Status   = "status"   // how the door is
+	Pulse    = "pulse"    // ForMs, Why: unlock for a time
+	Schedule = "schedule" // Mode, ForMs, Until, Why: what the hour of the day wants, for a time
+	Hold     = "hold"     // Emergency, ForMs, Why: unlock for a time, or until release
+	Lock     = "lock"     // Emergency, ForMs, Why: lock down for a time, or until release
+	Release  = "release"  // Emergency, Why: end what hold or lock set
+	Events   = "events"   // Journal, Seq, WaitMs: events behind Seq, waiting for the first
+	Ack      = "ack"      // Journal, Seq: events up to Seq are committed
+	Sim      = "sim"      // Line, Level: move an input of a simulated door
 )
+
+// The modes of [Schedule], beside [door.ModeLocked] and [door.ModeUnlocked].
+const NoMode = "none"
 
 // The levels of [Sim].
 const (
@@ -82,8 +90,14 @@ type Request struct {
 	Do      string `json:"do"`
 	Version int    `json:"version,omitzero"`
 	Role    string `json:"role,omitzero"`
-	ForMs   int64  `json:"for_ms,omitzero"` // 0 is the door's own time
+	By      string `json:"by,omitzero"`     // who the operator is, for the record
+	ForMs   int64  `json:"for_ms,omitzero"` // 0 is the door's own time; of hold and lock, until release
 	Why     string `json:"why,omitzero"`
+
+	Emergency bool      `json:"emergency,omitzero"`
+	Mode      string    `json:"mode,omitzero"`
+	Until     time.Time `json:"until,omitzero"` // when the schedule's setting will end, for the status
+
 	Journal string `json:"journal,omitzero"`
 	Seq     uint64 `json:"seq,omitzero"`
 	WaitMs  int64  `json:"wait_ms,omitzero"`
@@ -119,6 +133,7 @@ type State struct {
 	Controller bool   `json:"controller"`             // one is connected
 	Waiting    int    `json:"events_waiting"`         // for a collector
 	Journal    string `json:"journal_fault,omitzero"` // why the journal's disk refuses
+	Kept       string `json:"kept_fault,omitzero"`    // why a lock-down would not outlast doord
 	Simulated  bool   `json:"simulated"`
 }
 
@@ -168,7 +183,7 @@ func ParseRequest(line []byte) (Request, error) {
 }
 
 func (r *Request) check() error {
-	for _, text := range []string{r.Do, r.Role, r.Why, r.Journal, r.Line, r.Level} {
+	for _, text := range []string{r.Do, r.Role, r.By, r.Why, r.Mode, r.Journal, r.Line, r.Level} {
 		if len(text) > MaxText {
 			return fmt.Errorf("text longer than %d bytes", MaxText)
 		}
@@ -178,8 +193,18 @@ func (r *Request) check() error {
 			}
 		}
 	}
-	if r.ForMs < 0 || r.ForMs > MaxFor.Milliseconds() {
-		return fmt.Errorf("for_ms %d is not between 0 and %d", r.ForMs, MaxFor.Milliseconds())
+	if len(r.By) > MaxBy {
+		return fmt.Errorf("name longer than %d bytes", MaxBy)
+	}
+	most := MaxFor
+	if r.Do == Hold || r.Do == Lock {
+		most = MaxSetting
+	}
+	if r.ForMs < 0 || r.ForMs > most.Milliseconds() {
+		return fmt.Errorf("for_ms %d is not between 0 and %d", r.ForMs, most.Milliseconds())
+	}
+	if y := r.Until.Year(); !r.Until.IsZero() && (y < FirstYear || y > LastYear) {
+		return fmt.Errorf("until %v is no time of a schedule", r.Until)
 	}
 	if r.WaitMs < 0 || r.WaitMs > MaxWait.Milliseconds() {
 		return fmt.Errorf("wait_ms %d is not between 0 and %d", r.WaitMs, MaxWait.Milliseconds())
@@ -220,13 +245,18 @@ func Write(w io.Writer, message any) error {
 }
 
 // Text makes a text fit a request: printable, and at most MaxText bytes long.
-func Text(s string) string {
-	out := make([]byte, 0, MaxText)
+func Text(s string) string { return fit(s, MaxText) }
+
+// Name makes a name fit a request: printable, and at most MaxBy bytes long.
+func Name(s string) string { return fit(s, MaxBy) }
+
+func fit(s string, most int) string {
+	out := make([]byte, 0, most)
 	for _, c := range s {
 		if c == utf8.RuneError || !unicode.IsPrint(c) {
 			c = '?'
 		}
-		if len(out)+utf8.RuneLen(c) > MaxText {
+		if len(out)+utf8.RuneLen(c) > most {
 			break
 		}
 		out = utf8.AppendRune(out, c)

@@ -77,22 +77,31 @@ const (
 	DoorSim  = "sim"
 )
 
+// When a door locks again.
+const (
+	RelockTime      = "time"
+	RelockClosed    = "closed"
+	RelockWhileOpen = "while_open"
+)
+
 // Door describes the lines of the one door and its times. A line number of -1 is no line.
 type Door struct {
-	Socket    string
-	Driver    string // DoorGPIO or DoorSim
-	Chip      string
-	Relay     int
-	ActiveLow bool
-	FailSafe  bool // the lock opens without current; false: it stays locked
-	Unlock    time.Duration
-	HeldOpen  time.Duration
-	MaxOn     time.Duration // never below Unlock
-	Rex       int
-	Contact   int
-	Fire      int
-	Tamper    int
-	SimLog    string
+	Socket     string
+	Driver     string // DoorGPIO or DoorSim
+	Chip       string
+	Relay      int
+	ActiveLow  bool
+	FailSafe   bool // the lock opens without current; false: it stays locked
+	Unlock     time.Duration
+	HeldOpen   time.Duration
+	MaxOn      time.Duration // never below Unlock
+	Relock     string        // one of the Relock constants
+	RexUnlocks bool          // false: the exit button only tells of an opening by hand
+	Rex        int
+	Contact    int
+	Fire       int
+	Tamper     int
+	SimLog     string
 }
 
 // The liveness levels, weakest first.

@@ -50,20 +50,22 @@ type (
 		Jitter bool     `toml:"jitter"`
 	}
 	fileDoor struct {
-		Socket    string   `toml:"socket"`
-		Driver    string   `toml:"driver"`
-		Chip      string   `toml:"chip"`
-		Relay     int      `toml:"relay"`
-		ActiveLow bool     `toml:"active_low"`
-		Fail      string   `toml:"fail"`
-		Unlock    duration `toml:"unlock"`
-		HeldOpen  duration `toml:"held_open"`
-		MaxOn     duration `toml:"max_on"`
-		Rex       int      `toml:"rex"`
-		Contact   int      `toml:"contact"`
-		Fire      int      `toml:"fire"`
-		Tamper    int      `toml:"tamper"`
-		SimLog    string   `toml:"sim_log"`
+		Socket     string   `toml:"socket"`
+		Driver     string   `toml:"driver"`
+		Chip       string   `toml:"chip"`
+		Relay      int      `toml:"relay"`
+		ActiveLow  bool     `toml:"active_low"`
+		Fail       string   `toml:"fail"`
+		Unlock     duration `toml:"unlock"`
+		HeldOpen   duration `toml:"held_open"`
+		MaxOn      duration `toml:"max_on"`
+		Relock     string   `toml:"relock"`
+		RexUnlocks bool     `toml:"rex_unlocks"`
+		Rex        int      `toml:"rex"`
+		Contact    int      `toml:"contact"`
+		Fire       int      `toml:"fire"`
+		Tamper     int      `toml:"tamper"`
+		SimLog     string   `toml:"sim_log"`
 	}
 	fileLiveness struct {
 		Level string `toml:"level"`
@@ -113,6 +115,7 @@ func defaults() file {
 		Door: fileDoor{
 			Socket: "doord.sock", Driver: DoorGPIO, Chip: "gpiochip0", Relay: 17, Fail: "secure",
 			Unlock: duration{3 * time.Second}, HeldOpen: duration{30 * time.Second}, MaxOn: duration{10 * time.Second},
+			Relock: RelockClosed, RexUnlocks: true,
 			Rex: 27, Contact: 22, Fire: -1, Tamper: -1, SimLog: "door-sim.jsonl",
 		},
 		Liveness: fileLiveness{Level: LevelDepth},
@@ -149,6 +152,7 @@ func (f *file) config(home string) (*Config, error) {
 		Door: Door{
 			Socket: path(d.Socket), Driver: d.Driver, Chip: d.Chip, Relay: d.Relay, ActiveLow: d.ActiveLow, FailSafe: d.Fail == "safe",
 			Unlock: d.Unlock.Duration, HeldOpen: d.HeldOpen.Duration, MaxOn: d.MaxOn.Duration,
+			Relock: d.Relock, RexUnlocks: d.RexUnlocks,
 			Rex: d.Rex, Contact: d.Contact, Fire: d.Fire, Tamper: d.Tamper, SimLog: path(d.SimLog),
 		},
 		Liveness: Liveness(f.Liveness),
@@ -200,6 +204,7 @@ func (f *file) check() error {
 	f.Door.check(bad)
 	oneOf("door.driver", f.Door.Driver, DoorGPIO, DoorSim)
 	oneOf("door.fail", f.Door.Fail, "secure", "safe")
+	oneOf("door.relock", f.Door.Relock, RelockTime, RelockClosed, RelockWhileOpen)
 	required("door.socket", f.Door.Socket)
 	between("door.max_on", f.Door.MaxOn, 100*time.Millisecond, 5*time.Minute)
 	between("door.held_open", f.Door.HeldOpen, time.Second, 24*time.Hour)
