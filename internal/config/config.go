@@ -86,6 +86,7 @@ const (
 
 // Door describes the lines of the one door and its times. A line number of -1 is no line.
 type Door struct {
+	Name       string // in rules and events
 	Socket     string
 	Driver     string // DoorGPIO or DoorSim
 	Chip       string

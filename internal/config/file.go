@@ -50,6 +50,7 @@ type (
 		Jitter bool     `toml:"jitter"`
 	}
 	fileDoor struct {
+		Name       string   `toml:"name"`
 		Socket     string   `toml:"socket"`
 		Driver     string   `toml:"driver"`
 		Chip       string   `toml:"chip"`
@@ -113,6 +114,7 @@ func defaults() file {
 		HTTP:   fileHTTP{Listen: "127.0.0.1:8480"},
 		Camera: fileCamera{Driver: CameraV4L2, Device: "/dev/video0", FPS: 15, Hold: duration{2 * time.Second}, Jitter: true},
 		Door: fileDoor{
+			Name: "main",
 			Socket: "doord.sock", Driver: DoorGPIO, Chip: "gpiochip0", Relay: 17, Fail: "secure",
 			Unlock: duration{3 * time.Second}, HeldOpen: duration{30 * time.Second}, MaxOn: duration{10 * time.Second},
 			Relock: RelockClosed, RexUnlocks: true,
@@ -150,6 +152,7 @@ func (f *file) config(home string) (*Config, error) {
 			Loop: f.Camera.Loop, Hold: f.Camera.Hold.Duration, Jitter: f.Camera.Jitter,
 		},
 		Door: Door{
+			Name: d.Name,
 			Socket: path(d.Socket), Driver: d.Driver, Chip: d.Chip, Relay: d.Relay, ActiveLow: d.ActiveLow, FailSafe: d.Fail == "safe",
 			Unlock: d.Unlock.Duration, HeldOpen: d.HeldOpen.Duration, MaxOn: d.MaxOn.Duration,
 			Relock: d.Relock, RexUnlocks: d.RexUnlocks,
@@ -205,6 +208,7 @@ func (f *file) check() error {
 	oneOf("door.driver", f.Door.Driver, DoorGPIO, DoorSim)
 	oneOf("door.fail", f.Door.Fail, "secure", "safe")
 	oneOf("door.relock", f.Door.Relock, RelockTime, RelockClosed, RelockWhileOpen)
+	required("door.name", f.Door.Name)
 	required("door.socket", f.Door.Socket)
 	between("door.max_on", f.Door.MaxOn, 100*time.Millisecond, 5*time.Minute)
 	between("door.held_open", f.Door.HeldOpen, time.Second, 24*time.Hour)
