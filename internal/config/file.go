@@ -114,7 +114,7 @@ func defaults() file {
 		HTTP:   fileHTTP{Listen: "127.0.0.1:8480"},
 		Camera: fileCamera{Driver: CameraV4L2, Device: "/dev/video0", FPS: 15, Hold: duration{2 * time.Second}, Jitter: true},
 		Door: fileDoor{
-			Name: "main",
+			Name:   "main",
 			Socket: "doord.sock", Driver: DoorGPIO, Chip: "gpiochip0", Relay: 17, Fail: "secure",
 			Unlock: duration{3 * time.Second}, HeldOpen: duration{30 * time.Second}, MaxOn: duration{10 * time.Second},
 			Relock: RelockClosed, RexUnlocks: true,
@@ -152,7 +152,7 @@ func (f *file) config(home string) (*Config, error) {
 			Loop: f.Camera.Loop, Hold: f.Camera.Hold.Duration, Jitter: f.Camera.Jitter,
 		},
 		Door: Door{
-			Name: d.Name,
+			Name:   d.Name,
 			Socket: path(d.Socket), Driver: d.Driver, Chip: d.Chip, Relay: d.Relay, ActiveLow: d.ActiveLow, FailSafe: d.Fail == "safe",
 			Unlock: d.Unlock.Duration, HeldOpen: d.HeldOpen.Duration, MaxOn: d.MaxOn.Duration,
 			Relock: d.Relock, RexUnlocks: d.RexUnlocks,
