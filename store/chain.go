@@ -222,12 +222,14 @@ func (tx *Tx) agree(anchored head, state anchorState, h head) error {
 // A Verified is what a whole audit trail comes to.
 type Verified struct {
 	Events uint64      `json:"events"`
-	Head   access.Hash `json:"head"` // hash of the last event
+	Head   access.Hash `json:"head"`   // hash of the last event
+	Signed int         `json:"signed"` // heads signed by the device, all of them in the chain
 }
 
-// VerifyEvents recomputes the whole chain and compares its end with the sealed head and the
-// anchor. It returns a *[ChainError] with the first bad event where a record was edited,
-// deleted, inserted, swapped or cut off; any other error means that it could not be read.
+// VerifyEvents recomputes the whole chain and compares it with the heads that the device has
+// signed, and its end with the sealed head and the anchor. It returns a *[ChainError] with the first bad event where a record was edited,
+// deleted, inserted, swapped or cut off, or a signature forged; any other error means that it
+// could not be read.
 func (db *DB) VerifyEvents(ctx context.Context) (v Verified, err error) {
 	anchored, state, err := db.anchor.get() // first, for the reason given in Broken
 	if err != nil {
@@ -243,7 +245,11 @@ func (db *DB) VerifyEvents(ctx context.Context) (v Verified, err error) {
 		if err != nil {
 			return err
 		}
-		return tx.agree(anchored, state, h)
+		if err := tx.agree(anchored, state, h); err != nil {
+			return err
+		}
+		v.Signed, err = tx.checkSigned(last)
+		return err
 	})
 	return v, err
 }
@@ -322,6 +328,13 @@ func (db *DB) Reanchor(ctx context.Context, act Act) (e access.Event, err error)
 			return err
 		}
 		copy(tx.head.hash[:], hash)
+		gone, err := tx.dropSigned(tx.head.seq)
+		if err != nil {
+			return err
+		}
+		if gone.Seq > 0 {
+			data["signed"], data["signed_hash"] = fmt.Sprint(gone.Seq), gone.Hash.String()
+		}
 		// Events that are gone cannot be sent, and their numbers are given again.
 		if _, err := tx.sql.ExecContext(ctx, "DELETE FROM outbox WHERE seq > ?", tx.head.seq); err != nil {
 			return err

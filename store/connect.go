@@ -10,8 +10,12 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// maxRow bounds what one row may hold in bytes, whoever wrote it. Our own are far smaller.
-const maxRow = 1 << 20
+// maxRow bounds what one row may hold in bytes, whoever wrote it: the longest of our own, a
+// picture or policy of maxText, and what belongs to it.
+const maxRow = maxText + 64<<10
+
+// maxText bounds a picture and a policy.
+const maxText = 4 << 20
 
 // A connector opens connections with everything set that the store relies on. It stands
 // here in place of a registered driver name, which would be global.

@@ -24,6 +24,7 @@ const (
 	CodeFull    Code = "full"    // no space left
 	CodeDenied  Code = "denied"  // no permission, or read-only
 	CodeDisk    Code = "disk"    // the disk reports errors
+	CodeConsent Code = "consent" // the person has not agreed
 	CodeOther   Code = "other"
 )
 

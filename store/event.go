@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"iter"
@@ -57,6 +59,9 @@ func (tx *Tx) link(e access.Event) (access.Event, error) {
 	if err == nil {
 		_, err = tx.sql.ExecContext(tx.ctx, "INSERT INTO outbox VALUES (?)", e.Seq)
 	}
+	if err == nil {
+		err = tx.note(e)
+	}
 	if err != nil {
 		return access.Event{}, err
 	}
@@ -107,6 +112,89 @@ func (tx *Tx) Events(since uint64, limit int) ([]access.Event, error) {
 		list = append(list, e)
 	}
 	return list, rows.Err()
+}
+
+// Bounds of the search for where a time begins in the trail.
+const (
+	quiet  = 200     // events in a row that are older end it
+	reach  = 200_000 // events that are looked at
+	stride = 500     // events in memory at once
+)
+
+// EventsSince calls fn with the events of the time since and later, oldest first, until fn
+// returns an error, which it passes on. Where the clock was set back, older events stand
+// between them, and fn gets them too. The trail is read backwards until 200 events in a row
+// are older, or 200 000 were looked at, so what lies behind those is not found. A record that
+// does not decode gives a *[ChainError] after those before it. fn must not use the store.
+func (db *DB) EventsSince(ctx context.Context, since time.Time, fn func(access.Event) error) error {
+	return db.View(ctx, func(tx *Tx) error {
+		first, err := tx.firstSince(since)
+		for err == nil && first > 0 {
+			var page []access.Event
+			page, err = tx.Events(first-1, stride)
+			for _, e := range page {
+				if err := fn(e); err != nil {
+					return err
+				}
+			}
+			if first += uint64(len(page)); len(page) < stride {
+				break
+			}
+		}
+		return err
+	})
+}
+
+// firstSince is the number of the first event of the given time or later, 0 where there is none.
+func (tx *Tx) firstSince(since time.Time) (first uint64, err error) {
+	rows, err := tx.sql.QueryContext(tx.ctx, "SELECT seq, body FROM event ORDER BY seq DESC LIMIT ?", reach)
+	if err != nil {
+		return 0, fmt.Errorf("read events: %w", err)
+	}
+	defer rows.Close()
+	for older := 0; older < quiet && rows.Next(); {
+		var seq uint64
+		var body sql.RawBytes
+		if err := rows.Scan(&seq, &body); err != nil {
+			return 0, fmt.Errorf("read events: %w", err)
+		}
+		if at, ok := timeOf(body); ok && at.Before(since) {
+			older++
+		} else {
+			first, older = seq, 0 // a damaged record is for the reader to meet
+		}
+	}
+	return first, rows.Err()
+}
+
+// timeOf finds the time in canonical bytes without reading the rest: only a member's name
+// stands between unescaped quotes before a colon.
+func timeOf(body []byte) (time.Time, bool) {
+	_, rest, ok := bytes.Cut(body, []byte(`,"time":"`))
+	text, _, end := bytes.Cut(rest, []byte(`"`))
+	if !ok || !end {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339, string(text))
+	return at, err == nil
+}
+
+// OldestUnsent is the time of the oldest event in the outbox, and how many wait there; the zero
+// time and 0 where none does.
+func (db *DB) OldestUnsent(ctx context.Context) (oldest time.Time, n int, err error) {
+	err = db.View(ctx, func(tx *Tx) error {
+		var seq uint64
+		err := tx.sql.QueryRowContext(ctx, "SELECT count(*), coalesce(min(seq), 0) FROM outbox").Scan(&n, &seq)
+		if err != nil || n == 0 {
+			return err
+		}
+		list, err := tx.Events(seq-1, 1)
+		if err == nil && len(list) == 1 {
+			oldest = list[0].Time
+		}
+		return err
+	})
+	return oldest, n, err
 }
 
 // LastEvent is the number of the newest event, 0 where there is none.

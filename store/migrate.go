@@ -66,6 +66,12 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) error {
 		return err
 	}
 	if have > len(all) {
+		var oldest int // schema that the database can be worked on with
+		err := db.writer.QueryRowContext(ctx, "SELECT value FROM counter WHERE name = 'readable from'").Scan(&oldest)
+		if err == nil && oldest <= len(all) {
+			db.log.WarnContext(ctx, "a later release has added to the database; what it added is not used", "schema", have, "known", len(all))
+			return nil
+		}
 		return &Error{
 			CodeNewer, "install that release again, or restore a backup made before it",
 			fmt.Errorf("the schema is version %d and this release knows %d: a later release wrote it", have, len(all)),

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strconv"
 	"time"
 
 	"facegate/access"
@@ -24,6 +23,28 @@ type personal struct {
 	BlockReason string    `json:"why,omitempty"`
 	Created     time.Time `json:"created"`
 	Changed     time.Time `json:"changed"`
+
+	Unlock  time.Duration `json:"unlock,omitempty"` // ns
+	Visitor bool          `json:"visitor,omitempty"`
+	NoFace  bool          `json:"noface,omitempty"`
+	PIN     string        `json:"pin,omitempty"`
+	Duress  string        `json:"duress,omitempty"`
+	Consent *consent      `json:"consent,omitempty"`
+	Bypass  *bypass       `json:"bypass,omitempty"`
+}
+
+type consent struct {
+	Text    string    `json:"text"`
+	At      time.Time `json:"at"`
+	How     string    `json:"how,omitempty"`
+	Witness string    `json:"witness,omitempty"`
+}
+
+type bypass struct {
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason"`
+	Author string    `json:"author"`
 }
 
 func personPlace(id string, rev uint64) seal.Place {
@@ -33,10 +54,12 @@ func personPlace(id string, rev uint64) seal.Place {
 func (db *DB) sealPerson(p access.Person) ([]byte, error) {
 	text, err := json.Marshal(personal{
 		p.Name, p.Groups, p.ValidFrom, p.ValidUntil, p.Blocked, p.BlockReason, p.Created, p.Changed,
+		p.Unlock, p.Visitor, p.NoFace, p.PIN, p.Duress, (*consent)(p.Consent), (*bypass)(p.Bypass),
 	})
 	if err != nil {
 		return nil, err
 	}
+	defer clear(text)
 	return db.ring.Seal(personPlace(p.ID, p.Revision), text), nil
 }
 
@@ -53,11 +76,13 @@ func (db *DB) openPerson(id string, rev uint64, sealed []byte) (access.Person, e
 	return access.Person{
 		ID: id, Revision: rev, Name: in.Name, Groups: in.Groups, ValidFrom: in.ValidFrom, ValidUntil: in.ValidUntil,
 		Blocked: in.Blocked, BlockReason: in.BlockReason, Created: in.Created, Changed: in.Changed,
+		Unlock: in.Unlock, Visitor: in.Visitor, NoFace: in.NoFace, PIN: in.PIN, Duress: in.Duress,
+		Consent: (*access.Consent)(in.Consent), Bypass: (*access.Bypass)(in.Bypass),
 	}, nil
 }
 
-// AddPerson keeps a new person and records person.added. It returns the person as kept, with
-// revision and times. The error wraps access.ErrExists where the id is taken and
+// AddPerson keeps a new person and records person.added, and consent.given where p brings a
+// consent. It returns the person as kept, with revision and times. The error wraps access.ErrExists where the id is taken and
 // access.ErrInvalid where p is not fit to keep.
 func (tx *Tx) AddPerson(p access.Person) (access.Person, error) {
 	if err := p.Check(); err != nil {
@@ -69,12 +94,16 @@ func (tx *Tx) AddPerson(p access.Person) (access.Person, error) {
 		return access.Person{}, err
 	}
 	p.Created = tx.act.At
-	return tx.putPerson(p, access.KindPersonAdded)
+	p, err := tx.putPerson(p, access.Event{Kind: access.KindPersonAdded})
+	if err == nil && p.Consent != nil {
+		_, err = tx.Append(consentGiven(p))
+	}
+	return p, err
 }
 
-// SetPerson replaces everything of a person but the id, the templates and the time of
-// creation, and records person.changed. The error wraps access.ErrNotFound where there is
-// nobody with the id and access.ErrInvalid where p is not fit to keep.
+// SetPerson replaces everything of a person but the id, the templates, the consent and the
+// time of creation, and records person.changed. The error wraps access.ErrNotFound where there
+// is nobody with the id and access.ErrInvalid where p is not fit to keep.
 func (tx *Tx) SetPerson(p access.Person) (access.Person, error) {
 	if err := p.Check(); err != nil {
 		return access.Person{}, err
@@ -86,12 +115,52 @@ func (tx *Tx) SetPerson(p access.Person) (access.Person, error) {
 	if err != nil {
 		return access.Person{}, err
 	}
-	p.Created = old.Created
-	return tx.putPerson(p, access.KindPersonChanged)
+	p.Created, p.Consent = old.Created, old.Consent
+	return tx.putPerson(p, access.Event{Kind: access.KindPersonChanged})
 }
 
-func (tx *Tx) putPerson(p access.Person, kind access.Kind) (_ access.Person, err error) {
+// ChangePerson lets fn change a person and records person.changed; what says in a word what
+// was changed, such as "pin". It returns the person as kept. The consent is not changed this
+// way: see [Tx.GiveConsent]. The error wraps access.ErrNotFound where there is nobody with the
+// id, access.ErrInvalid where the outcome is not fit to keep, seal.ErrSealed where the row was
+// damaged, or is fn's.
+func (tx *Tx) ChangePerson(id, what string, fn func(*access.Person) error) (access.Person, error) {
+	old, err := tx.Person(id)
+	if err != nil {
+		return access.Person{}, err
+	}
+	p := old
+	p.Consent = clone(old.Consent)
+	if err := fn(&p); err != nil {
+		return access.Person{}, err
+	}
+	if (p.Consent == nil) != (old.Consent == nil) || p.Consent != nil && *p.Consent != *old.Consent {
+		return access.Person{}, fmt.Errorf("%w: a consent is given or withdrawn, not changed", access.ErrInvalid)
+	}
+	p.ID, p.Created = id, old.Created
+	if err := p.Check(); err != nil {
+		return access.Person{}, err
+	}
+	return tx.putPerson(p, access.Event{Kind: access.KindPersonChanged, Data: map[string]string{"changed": what}})
+}
+
+// clone copies what p points to.
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	return new(*p)
+}
+
+// putPerson writes p, which fits, and records e of it.
+func (tx *Tx) putPerson(p access.Person, e access.Event) (_ access.Person, err error) {
 	p.ValidFrom, p.ValidUntil = toMilli(p.ValidFrom), toMilli(p.ValidUntil)
+	if p.Consent = clone(p.Consent); p.Consent != nil {
+		p.Consent.At = toMilli(p.Consent.At)
+	}
+	if p.Bypass = clone(p.Bypass); p.Bypass != nil {
+		p.Bypass.Since, p.Bypass.Until = toMilli(p.Bypass.Since), toMilli(p.Bypass.Until)
+	}
 	p.Changed = tx.act.At
 	if p.Revision, err = tx.revise(); err != nil {
 		return access.Person{}, err
@@ -106,7 +175,8 @@ func (tx *Tx) putPerson(p access.Person, kind access.Kind) (_ access.Person, err
 	if err != nil {
 		return access.Person{}, fmt.Errorf("write person: %w", err)
 	}
-	_, err = tx.Append(access.Event{Kind: kind, Person: p.ID})
+	e.Person = p.ID
+	_, err = tx.Append(e)
 	return p, err
 }
 
@@ -176,6 +246,7 @@ type Receipt struct {
 	Person    string    `json:"person"`
 	At        time.Time `json:"at"`
 	Templates int       `json:"templates"` // erased with the person
+	Pictures  int       `json:"pictures"`  // of the enrolment, erased with the person
 	Snapshots int       `json:"snapshots"` // copies from before a migration, erased as a whole
 	Event     uint64    `json:"event"`     // number of the event person.erased
 	Hash      string    `json:"hash"`      // of that event
@@ -184,8 +255,8 @@ type Receipt struct {
 	Pending bool `json:"pending"`
 }
 
-// ErasePerson erases a person and all templates: the rows are overwritten, the write-ahead
-// log is emptied, copies that migrations left are deleted. The audit trail keeps the id. The
+// ErasePerson erases a person, all templates and enrolment pictures: the rows are overwritten,
+// the write-ahead log is emptied, copies that migrations left are deleted. The audit trail keeps the id. The
 // error wraps access.ErrNotFound where there is nobody with the id. Where the receipt comes
 // with an error the person is erased, but a copy beside the database may be left.
 func (db *DB) ErasePerson(ctx context.Context, act Act, id string) (Receipt, error) {
@@ -194,7 +265,7 @@ func (db *DB) ErasePerson(ctx context.Context, act Act, id string) (Receipt, err
 		if _, err := tx.personRow(id); err != nil {
 			return err
 		}
-		n, err := tx.deleteTemplates("person", id)
+		n, err := tx.deleteTemplates("person = ?", id)
 		if err != nil {
 			return err
 		}
@@ -205,9 +276,9 @@ func (db *DB) ErasePerson(ctx context.Context, act Act, id string) (Receipt, err
 			return err
 		}
 		e, err := tx.Append(access.Event{
-			Kind: access.KindPersonErased, Person: id, Data: map[string]string{"templates": strconv.Itoa(n)},
+			Kind: access.KindPersonErased, Person: id, Data: n.data(),
 		})
-		r.At, r.Templates, r.Event, r.Hash = tx.act.At, n, e.Seq, e.Hash.String()
+		r.At, r.Templates, r.Pictures, r.Event, r.Hash = tx.act.At, n.templates, n.pictures, e.Seq, e.Hash.String()
 		return err
 	})
 	if err != nil {

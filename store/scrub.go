@@ -46,6 +46,7 @@ func (db *DB) Reseal(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	// Few rows of those that can be large are in memory at once.
 	tables := []struct {
 		read, write string
 		first       any
@@ -61,6 +62,14 @@ func (db *DB) Reseal(ctx context.Context) (int, error) {
 		{
 			`SELECT n, 'template', person, rev, model, sealed FROM template WHERE n > ? AND substr(sealed, 2, 8) <> ? ORDER BY n LIMIT 256`,
 			`UPDATE template SET sealed = ? WHERE n = ?`, int64(-1),
+		},
+		{
+			`SELECT n, 'picture', person, rev, '', sealed FROM picture WHERE n > ? AND substr(sealed, 2, 8) <> ? ORDER BY n LIMIT 4`,
+			`UPDATE picture SET sealed = ? WHERE n = ?`, int64(-1),
+		},
+		{
+			`SELECT rev, 'policy', '', rev, '', sealed FROM policy WHERE rev > ? AND substr(sealed, 2, 8) <> ? ORDER BY rev LIMIT 4`,
+			`UPDATE policy SET sealed = ? WHERE rev = ?`, int64(-1),
 		},
 	}
 	total := 0

@@ -15,7 +15,8 @@
 // from the one that it was given to.
 //
 // The store refuses a database that a later release wrote, one that belongs to another key,
-// and vectors that no comparison could use. It never stores pictures.
+// and vectors that no comparison could use. It stores no pictures but those that people agreed
+// to be enrolled with.
 package store
 
 import (
@@ -40,8 +41,11 @@ type Options struct {
 	Daemon  bool         // be the one daemon of this store, and check the file's structure first
 	Log     *slog.Logger // never nil
 
-	// MaxTemplates is the most templates of one person and model; 0 is 10.
+	// MaxTemplates is the most templates of one person and model; 0 is 8: bare, with glasses
+	// and with a mask, twice each, and room for two more.
 	MaxTemplates int
+	// ConsentRequired refuses templates of people who have not agreed ([Tx.GiveConsent]).
+	ConsentRequired bool
 }
 
 // A DB is an open store.
@@ -50,6 +54,7 @@ type DB struct {
 	keyFile string
 	log     *slog.Logger
 	most    int
+	consent bool // is a precondition of templates
 	ring    *seal.Ring
 	writer  *sql.DB // one connection
 	reader  *sql.DB
@@ -71,9 +76,9 @@ type Act struct {
 // file belong together. Errors that a person can act on are an *[Error]. A store whose event
 // chain was cut off opens, so that it can be inspected; [DB.Broken] tells.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	db := &DB{path: o.Path, keyFile: o.KeyFile, log: o.Log, most: o.MaxTemplates}
+	db := &DB{path: o.Path, keyFile: o.KeyFile, log: o.Log, most: o.MaxTemplates, consent: o.ConsentRequired}
 	if db.most == 0 {
-		db.most = 10
+		db.most = 8
 	}
 	if err := db.open(ctx, o.Daemon); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", o.Path, classify(err)), db.Close())
@@ -176,6 +181,7 @@ type Tx struct {
 	head    head // as this transaction leaves it
 	grown   bool // head was read and moved on
 	pending bool // head must be written before the commit
+	erased  bool // what was deleted must be overwritten after the commit
 
 	unrecorded error // of the event that could not be appended
 }
@@ -217,7 +223,18 @@ func (db *DB) Update(ctx context.Context, act Act, fn func(*Tx) error) error {
 			db.log.WarnContext(ctx, "audit anchor not written", "error", err)
 		}
 	}
+	if tx.erased {
+		db.overwrite(ctx)
+	}
 	return nil
+}
+
+// overwrite is scrub after a commit, which stands whatever becomes of it.
+func (db *DB) overwrite(ctx context.Context) {
+	pending, _, err := db.scrub(ctx)
+	if err != nil || pending {
+		db.log.WarnContext(ctx, "what was erased may stay in the write-ahead log until the store is closed", "error", err)
+	}
 }
 
 // View runs fn on one unchanging state of the store. Writing in it fails.

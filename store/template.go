@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"encoding/binary"
@@ -20,6 +21,16 @@ import (
 // maxDim bounds the length of a vector.
 const maxDim = 4096
 
+// A Cover is what a face wore when its template was made.
+type Cover string
+
+// What a face can wear.
+const (
+	CoverNone    Cover = ""
+	CoverMask    Cover = "mask"
+	CoverGlasses Cover = "glasses"
+)
+
 // A Template is one enrolled face of a person as one model sees it.
 type Template struct {
 	ID       string // 32 hex digits, given by the store
@@ -27,8 +38,9 @@ type Template struct {
 	Model    string    // id; vectors of different models are never compared
 	Vector   []float32 // finite, not all zero
 	Quality  float64   // 0..1, as the enrolment judged it
+	Cover    Cover     // what the face wore
 	Source   string    // given by the transaction where empty
-	Created  time.Time
+	Created  time.Time // given by the transaction where zero or not yet come
 	Revision uint64
 
 	// Resembles is the person whose face this is too, where somebody overrode the refusal
@@ -52,6 +64,8 @@ func (t *Template) check() error {
 		return fmt.Errorf("%w: a vector of %d numbers", access.ErrInvalid, len(t.Vector))
 	case !(t.Quality >= 0 && t.Quality <= 1):
 		return fmt.Errorf("%w: a template quality of %v", access.ErrInvalid, t.Quality)
+	case t.Cover != CoverNone && t.Cover != CoverMask && t.Cover != CoverGlasses:
+		return fmt.Errorf("%w: a template cover %q", access.ErrInvalid, t.Cover)
 	case !usable(t.Vector):
 		return fmt.Errorf("%w: a vector that is zero or holds what is not a number", access.ErrInvalid)
 	}
@@ -72,15 +86,22 @@ func templatePlace(person string, rev uint64, model string) seal.Place {
 }
 
 // AddTemplate keeps a template of a person and records template.added. It returns it with
-// id, revision, source and time. The error wraps access.ErrNotFound where there is no such
-// person, access.ErrTooMany where the person has as many of this model as are allowed, and
-// access.ErrInvalid where t is not fit to compare with.
+// id, revision, source and time. A template made anew from an enrolment picture keeps the
+// picture's time, so that a new model does not lengthen how long a face is kept. The error
+// wraps access.ErrNotFound where there is no such person, [ErrNoConsent] where the store asks
+// for the person's consent and there is none, access.ErrTooMany where the person has as many
+// of this model as are allowed, and access.ErrInvalid where t is not fit to compare with.
 func (tx *Tx) AddTemplate(t Template) (Template, error) {
 	if err := t.check(); err != nil {
 		return Template{}, err
 	}
 	if _, err := tx.personRow(t.Person); err != nil {
 		return Template{}, err
+	}
+	if tx.db.consent {
+		if err := tx.consented(t.Person); err != nil {
+			return Template{}, err
+		}
 	}
 	var have int
 	err := tx.sql.QueryRowContext(tx.ctx, "SELECT count(*) FROM template WHERE person = ? AND model = ?", t.Person, t.Model).Scan(&have)
@@ -96,19 +117,25 @@ func (tx *Tx) AddTemplate(t Template) (Template, error) {
 	if t.Source == "" {
 		t.Source = tx.act.Source
 	}
-	t.ID, t.Created = newTemplateID(), tx.act.At
+	if t.Created = toMilli(t.Created); t.Created.IsZero() || t.Created.After(tx.act.At) {
+		t.Created = tx.act.At
+	}
+	t.ID = newTemplateID()
 	text := make([]byte, 0, 4*len(t.Vector))
 	for _, x := range t.Vector {
 		text = binary.LittleEndian.AppendUint32(text, math.Float32bits(x))
 	}
 	sealed := tx.db.ring.Seal(templatePlace(t.Person, t.Revision, t.Model), text)
 	clear(text)
-	_, err = tx.sql.ExecContext(tx.ctx, `INSERT INTO template (id, person, rev, model, sealed, quality, source, created)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, t.ID, t.Person, t.Revision, t.Model, sealed, t.Quality, t.Source, t.Created.UnixMilli())
+	_, err = tx.sql.ExecContext(tx.ctx, `INSERT INTO template (id, person, rev, model, sealed, quality, source, created, cover)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, t.ID, t.Person, t.Revision, t.Model, sealed, t.Quality, t.Source, t.Created.UnixMilli(), t.Cover)
 	if err != nil {
 		return Template{}, fmt.Errorf("write template: %w", err)
 	}
 	data := map[string]string{"template": t.ID, "model": t.Model}
+	if t.Cover != CoverNone {
+		data["cover"] = string(t.Cover)
+	}
 	if t.Resembles != "" {
 		data["resembles"] = t.Resembles
 	}
@@ -137,7 +164,7 @@ func (tx *Tx) TemplatesOf(person string) iter.Seq2[Template, error] {
 
 func (tx *Tx) templates(where, arg string) iter.Seq2[Template, error] {
 	return func(yield func(Template, error) bool) {
-		rows, err := tx.sql.QueryContext(tx.ctx, "SELECT id, person, rev, model, sealed, quality, source, created FROM template "+where, arg)
+		rows, err := tx.sql.QueryContext(tx.ctx, "SELECT id, person, rev, model, sealed, quality, source, created, cover FROM template "+where, arg)
 		if err != nil {
 			yield(Template{}, classify(fmt.Errorf("read templates: %w", err)))
 			return
@@ -148,7 +175,7 @@ func (tx *Tx) templates(where, arg string) iter.Seq2[Template, error] {
 			var t Template
 			var sealed sql.RawBytes
 			var created int64
-			if err := rows.Scan(&t.ID, &t.Person, &t.Revision, &t.Model, &sealed, &t.Quality, &t.Source, &created); err != nil {
+			if err := rows.Scan(&t.ID, &t.Person, &t.Revision, &t.Model, &sealed, &t.Quality, &t.Source, &created, &t.Cover); err != nil {
 				yield(Template{}, classify(fmt.Errorf("read templates: %w", err)))
 				return
 			}
@@ -182,54 +209,129 @@ func vector(text []byte) ([]float32, error) {
 	return v, nil
 }
 
-// RemoveTemplates removes all templates of a person, records template.removed where there
-// were any, and returns how many there were. The error wraps access.ErrNotFound where there
-// is no such person.
+// Models counts the templates of each model, by its id.
+func (db *DB) Models(ctx context.Context) (map[string]int, error) {
+	rows, err := db.reader.QueryContext(ctx, "SELECT model, count(*) FROM template GROUP BY model")
+	if err != nil {
+		return nil, classify(fmt.Errorf("count templates: %w", err))
+	}
+	defer rows.Close()
+	models := make(map[string]int)
+	for rows.Next() {
+		var model string
+		var n int
+		if err := rows.Scan(&model, &n); err != nil {
+			return nil, classify(fmt.Errorf("count templates: %w", err))
+		}
+		models[model] = n
+	}
+	return models, classify(rows.Err())
+}
+
+// RemoveTemplates erases all templates and enrolment pictures of a person, records
+// template.removed where there were any, and returns how many templates there were. The error
+// wraps access.ErrNotFound where there is no such person.
 func (tx *Tx) RemoveTemplates(person string) (int, error) {
+	return tx.removeTemplates(person, "")
+}
+
+// removeTemplates is [Tx.RemoveTemplates]; why, where it is not empty, goes to the event.
+func (tx *Tx) removeTemplates(person, why string) (int, error) {
 	if _, err := tx.personRow(person); err != nil {
 		return 0, err
 	}
-	n, err := tx.deleteTemplates("person", person)
-	if err != nil || n == 0 {
+	n, err := tx.deleteTemplates("person = ?", person)
+	if err != nil || n.templates == 0 {
 		return 0, err
 	}
-	if _, err := tx.revise(); err != nil {
-		return 0, err
+	data := n.data()
+	if why != "" {
+		data["why"] = why
 	}
-	_, err = tx.Append(access.Event{
-		Kind: access.KindTemplateRemoved, Person: person, Data: map[string]string{"templates": strconv.Itoa(n)},
-	})
-	return n, err
+	tx.erased = true
+	return n.templates, tx.templatesRemoved(person, data)
 }
 
-// RemoveTemplate removes one template and records template.removed. The error wraps
-// access.ErrNotFound where there is no such template.
-func (tx *Tx) RemoveTemplate(id string) error {
-	var person string
-	err := tx.sql.QueryRowContext(tx.ctx, "SELECT person FROM template WHERE id = ?", id).Scan(&person)
-	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("template %s: %w", id, access.ErrNotFound)
+// RemoveTemplatesOfModel removes a person's templates of one model, once there are others in
+// their place. It records template.removed where there were any, and returns how many. Pictures
+// that belong to them go too: hand them to the new templates first ([Tx.MovePictures]). The
+// error wraps access.ErrNotFound where there is no such person.
+func (tx *Tx) RemoveTemplatesOfModel(person, model string) (int, error) {
+	if _, err := tx.personRow(person); err != nil {
+		return 0, err
 	}
+	n, err := tx.deleteTemplates("person = ? AND model = ?", person, model)
+	if err != nil || n.templates == 0 {
+		return 0, err
+	}
+	data := n.data()
+	data["model"] = model
+	return n.templates, tx.templatesRemoved(person, data)
+}
+
+// RemoveTemplate erases one template with its pictures and records template.removed. The error
+// wraps access.ErrNotFound where there is no such template.
+func (tx *Tx) RemoveTemplate(id string) error {
+	person, err := tx.ownerOf(id)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.deleteTemplates("id", id); err != nil {
+	if _, err := tx.deleteTemplates("id = ?", id); err != nil {
 		return err
 	}
+	tx.erased = true
+	return tx.templatesRemoved(person, map[string]string{"template": id})
+}
+
+// ownerOf is the person a template is of.
+func (tx *Tx) ownerOf(template string) (person string, err error) {
+	err = tx.sql.QueryRowContext(tx.ctx, "SELECT person FROM template WHERE id = ?", template).Scan(&person)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("template %s: %w", template, access.ErrNotFound)
+	}
+	return person, err
+}
+
+// templatesRemoved counts and records a removal.
+func (tx *Tx) templatesRemoved(person string, data map[string]string) error {
 	if _, err := tx.revise(); err != nil {
 		return err
 	}
-	_, err = tx.Append(access.Event{
-		Kind: access.KindTemplateRemoved, Person: person, Data: map[string]string{"template": id},
-	})
+	_, err := tx.Append(access.Event{Kind: access.KindTemplateRemoved, Person: person, Data: data})
 	return err
 }
 
-func (tx *Tx) deleteTemplates(column, value string) (int, error) {
-	res, err := tx.sql.ExecContext(tx.ctx, "DELETE FROM template WHERE "+column+" = ?", value)
-	if err != nil {
-		return 0, fmt.Errorf("delete templates: %w", err)
+// deleted counts what a removal took away.
+type deleted struct{ templates, pictures int }
+
+// data are the counts as an event tells them.
+func (n deleted) data() map[string]string {
+	d := map[string]string{"templates": strconv.Itoa(n.templates)}
+	if n.pictures > 0 {
+		d["pictures"] = strconv.Itoa(n.pictures)
 	}
-	n, err := res.RowsAffected()
-	return int(n), err
+	return d
+}
+
+// deleteTemplates deletes the templates that a condition of this file holds for, and their
+// pictures.
+func (tx *Tx) deleteTemplates(where string, args ...any) (n deleted, err error) {
+	for _, x := range []struct {
+		statement string
+		n         *int
+	}{
+		{"DELETE FROM picture WHERE template IN (SELECT id FROM template WHERE " + where + ")", &n.pictures},
+		{"DELETE FROM template WHERE " + where, &n.templates},
+	} {
+		res, err := tx.sql.ExecContext(tx.ctx, x.statement, args...)
+		if err != nil {
+			return n, fmt.Errorf("delete templates: %w", err)
+		}
+		gone, err := res.RowsAffected()
+		if err != nil {
+			return n, err
+		}
+		*x.n = int(gone)
+	}
+	return n, nil
 }

@@ -1,0 +1,71 @@
+package store
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"facegate/access"
+)
+
+func TestPolicy(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir)
+	if _, err := db.Policy(t.Context()); !errors.Is(err, access.ErrNotFound) {
+		t.Errorf("no policy: %v", err)
+	}
+	for i, body := range []string{"[site]\n", "", strings.Repeat("é", maxText/2)} {
+		update(t, db, func(tx *Tx) error {
+			rev, err := tx.SetPolicy(body)
+			if rev != uint64(i+1) {
+				t.Errorf("revision %d, want %d", rev, i+1)
+			}
+			return err
+		})
+		got, err := open(t, dir).Policy(t.Context())
+		if diff := cmp.Diff(Policy{uint64(i + 1), body, act.Source, noon}, got); diff != "" || err != nil {
+			t.Errorf("policy %d: %v (-want +got)\n%.500s", i+1, err, diff)
+		}
+		if rev, err := db.PolicyRevision(t.Context()); rev != uint64(i+1) || err != nil {
+			t.Errorf("PolicyRevision: %d, %v", rev, err)
+		}
+	}
+	events, err := db.Events(t.Context(), 0, 10)
+	must(t, err)
+	want := map[string]string{"sha256": "8dee708104e53a548c4057ecea5fc89512d1ae08b5e9f672ee292a3bd28a21ee"} // of "[site]" and a line break
+	if e := events[0]; e.Kind != access.KindPolicyChanged || e.Policy != 1 || !maps.Equal(e.Data, want) {
+		t.Errorf("event: %+v", e)
+	}
+	for name, body := range map[string]string{"too long": strings.Repeat("x", maxText+1), "not UTF-8": "\xff"} {
+		err := db.Update(t.Context(), act, func(tx *Tx) error { _, err := tx.SetPolicy(body); return err })
+		if !errors.Is(err, access.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSignHead(t *testing.T) {
+	db := open(t, t.TempDir())
+	appendDenied(t, db, 3)
+	first, err := db.SignHead(t.Context(), act)
+	must(t, err)
+	public, err := db.PublicKey(t.Context())
+	must(t, err)
+	if !first.Genuine(public) || first.Seq != 4 { // and the event of the key
+		t.Errorf("%+v", first)
+	}
+	again, err := db.SignHead(t.Context(), Act{At: noon.Add(time.Hour)})
+	if diff := cmp.Diff(first, again); diff != "" || err != nil {
+		t.Errorf("not moved: %v\n%s", err, diff)
+	}
+	appendDenied(t, db, 1)
+	_, err = db.SignHead(t.Context(), act)
+	must(t, err)
+	if v, err := db.VerifyEvents(t.Context()); err != nil || v.Signed != 2 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
