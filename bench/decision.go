@@ -15,6 +15,7 @@ import (
 	"facegate/pipeline/liveness"
 	"facegate/pipeline/match"
 	"facegate/store"
+	"facegate/wallclock"
 )
 
 // decision is the main job: frames, the decision, its record, the door.
@@ -60,7 +61,7 @@ func (b *bench) visits(ctx context.Context, c *chain, portrait *imgproc.Image) (
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return b.atDoor(ctx, func(ctx context.Context, d *rig) error {
-		k := kiosk.New(kiosk.Options{Audit: db, Door: d, DoorName: access.MainDoor, Unlock: pulse, Log: slog.New(slog.DiscardHandler)})
+		k := kiosk.New(kiosk.Options{Audit: db, Door: &kiosk.Portal{Link: d.Link}, Clock: kiosk.NewWall(wallclock.NewWatch(wallclock.Source{}, nil)), DoorName: access.MainDoor, Unlock: pulse, Log: slog.New(slog.DiscardHandler)})
 		people := access.NewDirectory([]access.Person{{ID: visitor, Name: "Visitor"}})
 		k.SetPeople(people)
 		return b.granted(ctx, c, f, k, d, people, db)

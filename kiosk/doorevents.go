@@ -15,8 +15,9 @@ import (
 )
 
 // NewDoorEvents returns the task that brings the door's journal into the audit trail, what
-// happened while this daemon was away included, each event once and in order.
-func NewDoorEvents(db *store.DB, socket string, log *slog.Logger) *client.Collector {
+// happened while this daemon was away included, each event once and in order. The door has
+// the name given in rules and events.
+func NewDoorEvents(db *store.DB, socket, name string, log *slog.Logger) *client.Collector {
 	return &client.Collector{
 		Socket: socket, Log: log,
 		After: func(ctx context.Context) (client.Cursor, error) {
@@ -26,7 +27,7 @@ func NewDoorEvents(db *store.DB, socket string, log *slog.Logger) *client.Collec
 		Commit: func(ctx context.Context, at client.Cursor, events []door.Event) error {
 			return db.Update(ctx, Now(access.SourceSystem), func(tx *store.Tx) error {
 				for _, e := range events {
-					if _, err := tx.Append(doorEvent(e)); err != nil {
+					if _, err := tx.Append(doorEvent(e, name)); err != nil {
 						return err
 					}
 				}
@@ -37,9 +38,9 @@ func NewDoorEvents(db *store.DB, socket string, log *slog.Logger) *client.Collec
 }
 
 // doorEvent is a door's event as the audit trail tells it.
-func doorEvent(e door.Event) access.Event {
+func doorEvent(e door.Event, name string) access.Event {
 	out := access.Event{
-		Time: e.Time, Kind: access.Kind(e.Kind), Door: access.MainDoor, Source: access.SourceSystem,
+		Time: e.Time, Kind: access.Kind(e.Kind), Door: name, Source: access.SourceSystem,
 		Data: map[string]string{"journal": strconv.FormatUint(e.Seq, 10)},
 	}
 	switch e.Who {
@@ -49,6 +50,9 @@ func doorEvent(e door.Event) access.Event {
 		out.Source = access.SourceCamera
 	case door.WhoOperator:
 		out.Source = access.SourceAdmin("door")
+		if by := plain(e.By); by != "" {
+			out.Source = access.SourceAdmin(by)
+		}
 	}
 	if why := plain(e.Why); why != "" {
 		out.Data["why"] = why

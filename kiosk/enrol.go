@@ -1,13 +1,16 @@
 package kiosk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"image"
+	"image/jpeg"
 
 	"facegate/access"
 	"facegate/pipeline"
+	"facegate/pipeline/cover"
 	"facegate/pipeline/face"
 	"facegate/pipeline/imgproc"
 	"facegate/pipeline/match"
@@ -75,6 +78,9 @@ type Enroller struct {
 	// Identifier holds the enrolled templates of the Analyser's model; a new face is searched
 	// among them first.
 	Identifier *pipeline.Identifier
+	// KeepPictures seals the picture beside the template, so that a template of a later model can be
+	// made of it. It is encoded anew: nothing of a file but its pixels is kept.
+	KeepPictures bool
 }
 
 // An Enrolment is what Enrol did.
@@ -112,9 +118,20 @@ func (e *Enroller) Enrol(ctx context.Context, act store.Act, id string, img *img
 	t := store.Template{
 		Person: id, Model: e.Analyser.Model(), Vector: a.Embedding, Quality: max(0, min(1, 1-a.Blur)), Source: act.Source, Resembles: other,
 	}
+	if a.Cover.MaskState == cover.MaskFull || a.Cover.MaskState == cover.MaskNoseOut {
+		t.Cover = store.CoverMask
+	}
+	var kept []byte
+	if e.KeepPictures {
+		if kept, err = encode(img); err != nil {
+			return Enrolment{}, err
+		}
+	}
 	err = e.DB.Update(ctx, act, func(tx *store.Tx) error {
-		t, err = tx.AddTemplate(t)
-		return err
+		if t, err = tx.AddTemplate(t); err != nil || kept == nil {
+			return err
+		}
+		return tx.AddPicture(id, t.ID, kept)
 	})
 	if err != nil {
 		return Enrolment{}, err
@@ -125,17 +142,30 @@ func (e *Enroller) Enrol(ctx context.Context, act store.Act, id string, img *img
 	return Enrolment{Template: t.ID, Quality: a.Quality, Resembles: other}, nil
 }
 
-// Consent records that the person agreed to be enrolled, and who says so.
-func (e *Enroller) Consent(ctx context.Context, act store.Act, id, by string) error {
-	_, err := e.DB.AppendEvent(ctx, act, access.Event{
-		Kind: access.KindConsentGiven, Person: id, Source: act.Source, Data: map[string]string{"by": by, "how": "recorded at enrolment"},
-	})
-	return err
+// encode is a picture as a JPEG whose artefacts do not change a template to speak of.
+func encode(img *imgproc.Image) ([]byte, error) {
+	rgba := image.NewRGBA(image.Rect(0, 0, img.W, img.H))
+	for i := range img.W * img.H {
+		copy(rgba.Pix[4*i:4*i+3], img.Pix[3*i:3*i+3])
+		rgba.Pix[4*i+3] = 255
+	}
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, rgba, &jpeg.Options{Quality: 95}); err != nil {
+		return nil, fmt.Errorf("encode picture: %w", err)
+	}
+	return out.Bytes(), nil
 }
 
-// Now is an Act of this moment by the given source. Whether the clock is synchronised is not
-// known to a command, so its records say unsure.
-func Now(source string) store.Act { return store.Act{At: time.Now(), Source: source} }
+// consentText is the version of the text that is agreed to where nobody names one.
+const consentText = "1"
+
+// Consent records that the person agreed to be enrolled, and who says so.
+func (e *Enroller) Consent(ctx context.Context, act store.Act, id, by string) error {
+	return e.DB.Update(ctx, act, func(tx *store.Tx) error {
+		_, err := tx.GiveConsent(id, access.Consent{Text: consentText, At: act.At, How: "admin", Witness: by})
+		return err
+	})
+}
 
 // AddPerson stores a new person.
 func AddPerson(ctx context.Context, db *store.DB, act store.Act, p access.Person) error {

@@ -23,6 +23,7 @@ type order struct {
 	events          []access.Event
 	auditErr, relay error
 	stall           time.Duration // how long the audit trail takes
+	lockedDown      bool
 }
 
 func (o *order) AppendEvent(_ context.Context, act store.Act, e access.Event) (access.Event, error) {
@@ -40,6 +41,11 @@ func (o *order) Unlock(context.Context, time.Duration, string) (time.Duration, e
 	o.steps = append(o.steps, "unlock")
 	return time.Second, o.relay
 }
+
+func (o *order) LockedDown(context.Context) (bool, error) { return o.lockedDown, nil }
+
+// Trust makes an order a clock that can be trusted.
+func (o *order) Trust(now time.Time) (access.Clock, time.Time) { return access.ClockSynced, now }
 
 // seen is a sighting that grants where ada is enrolled.
 func seen(at time.Time) access.Sighting {
@@ -75,7 +81,7 @@ func TestSettle(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			o := &order{auditErr: tt.audit, relay: tt.relay}
-			k := New(Options{Audit: o, Door: o, DoorName: access.MainDoor, Unlock: time.Second, BestEffort: tt.bestEffort, Log: slog.New(slog.DiscardHandler)})
+			k := New(Options{Audit: o, Door: o, Clock: o, DoorName: access.MainDoor, Unlock: time.Second, BestEffort: tt.bestEffort, Log: slog.New(slog.DiscardHandler)})
 			k.SetPeople(access.NewDirectory([]access.Person{{ID: "ada", Name: "Ada"}}))
 			d, err := k.Settle(t.Context(), tt.sighting)
 			if got := strings.Join(o.steps, " "); got != tt.steps {
@@ -100,7 +106,7 @@ func TestSettleLate(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			o := &order{stall: stall}
-			k := New(Options{Audit: o, Door: o, DoorName: access.MainDoor, Log: slog.New(slog.DiscardHandler)})
+			k := New(Options{Audit: o, Door: o, Clock: o, DoorName: access.MainDoor, Log: slog.New(slog.DiscardHandler)})
 			k.SetPeople(access.NewDirectory([]access.Person{{ID: "ada", Name: "Ada"}}))
 			_, err := k.Settle(t.Context(), seen(time.Now()))
 			if got := strings.Join(o.steps, " "); got != want {
@@ -115,7 +121,7 @@ func TestSettleLate(t *testing.T) {
 
 func TestSettleNobodyIsKnownBeforePeopleAreLoaded(t *testing.T) {
 	o := &order{}
-	k := New(Options{Audit: o, Door: o, DoorName: access.MainDoor, Log: slog.New(slog.DiscardHandler)})
+	k := New(Options{Audit: o, Door: o, Clock: o, DoorName: access.MainDoor, Log: slog.New(slog.DiscardHandler)})
 	if d, err := k.Settle(t.Context(), seen(time.Now())); err != nil || d.Outcome != access.Deny || d.Reason != access.ReasonUnknownPerson {
 		t.Errorf("got %v %q, %v; want deny unknown_person", d.Outcome, d.Reason, err)
 	}
@@ -193,7 +199,7 @@ func TestPeopleFollowTheStore(t *testing.T) {
 
 func TestDoorEvents(t *testing.T) {
 	db := open(t)
-	c := NewDoorEvents(db, "", slog.New(slog.DiscardHandler))
+	c := NewDoorEvents(db, "", access.MainDoor, slog.New(slog.DiscardHandler))
 	at, err := c.After(t.Context())
 	if err != nil || at.Journal != "" || at.Seq != 0 {
 		t.Fatalf("got cursor %v, %v; want none", at, err)

@@ -29,6 +29,13 @@ type Lens struct {
 	UntilIdle bool
 	// Beat, where set, is ticked for every frame looked at.
 	Beat *task.Beat
+	// Screen, where set, is told what to say to the person.
+	Screen *Screen
+	// Failing, where set, is told when models begin to fail on frames, and nil when they work.
+	Failing func(error)
+	// Blocked, where set, names the condition under which nobody is let in by face: a picture
+	// that stands still could be anybody's.
+	Blocked func() (why string, blocked bool)
 
 	once  sync.Once
 	ready chan struct{}
@@ -72,7 +79,13 @@ func (l *Lens) Run(ctx context.Context) error {
 		if err != nil && !failing {
 			l.Log.ErrorContext(ctx, "frame not judged", logkey.Error, err)
 		}
+		if (err != nil) != failing && l.Failing != nil {
+			l.Failing(err)
+		}
 		failing = err != nil
+		if l.Screen != nil {
+			l.Screen.See(l.Pipeline.Guidance())
+		}
 		if settled {
 			l.settle(ctx, s, at)
 		}
@@ -90,6 +103,11 @@ func (l *Lens) Run(ctx context.Context) error {
 }
 
 func (l *Lens) settle(ctx context.Context, s access.Sighting, taken time.Time) {
+	if l.Blocked != nil {
+		if why, blocked := l.Blocked(); blocked {
+			s.Liveness, s.Detail, s.Matches = access.LivenessUnavailable, why, nil
+		}
+	}
 	d, err := l.Kiosk.Settle(ctx, s)
 	if err != nil {
 		return // logged where it happened, with what it was about

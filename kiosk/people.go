@@ -18,8 +18,8 @@ import (
 // this process, the command line, the fleet.
 type People struct {
 	DB      *store.DB
-	Gallery *match.Gallery
-	Kiosk   *Kiosk // may be nil
+	Gallery *match.Gallery // nil: nobody is recognised, PINs work all the same
+	Kiosk   *Kiosk         // may be nil
 	Log     *slog.Logger
 
 	revision uint64
@@ -38,9 +38,11 @@ func (p *People) Load(ctx context.Context) error {
 	if p.loaded && revision == p.revision {
 		return nil
 	}
-	gallery, err := match.NewGallery(p.Gallery.Model(), p.Gallery.Dim())
-	if err != nil {
-		return fmt.Errorf("load people: %w", err)
+	var gallery *match.Gallery
+	if p.Gallery != nil {
+		if gallery, err = match.NewGallery(p.Gallery.Model(), p.Gallery.Dim()); err != nil {
+			return fmt.Errorf("load people: %w", err)
+		}
 	}
 	directory := access.Directory{}
 	leftOut := 0
@@ -56,6 +58,9 @@ func (p *People) Load(ctx context.Context) error {
 			default:
 				directory[person.ID] = person
 			}
+		}
+		if gallery == nil {
+			return nil
 		}
 		for t, err := range tx.Templates(p.Gallery.Model()) {
 			if err == nil {
@@ -78,11 +83,14 @@ func (p *People) Load(ctx context.Context) error {
 	if p.Kiosk != nil {
 		p.Kiosk.SetPeople(directory)
 	}
-	if err := p.Gallery.Replace(gallery); err != nil {
-		return fmt.Errorf("load people: %w", err)
+	templates := 0
+	if gallery != nil {
+		if err := p.Gallery.Replace(gallery); err != nil {
+			return fmt.Errorf("load people: %w", err)
+		}
+		templates, _ = p.Gallery.Len()
 	}
 	p.revision, p.loaded = revision, true
-	templates, _ := p.Gallery.Len()
 	p.Log.InfoContext(ctx, "people loaded", logkey.People, len(directory), logkey.Templates, templates, logkey.LeftOut, leftOut)
 	return nil
 }

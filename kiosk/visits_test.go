@@ -89,6 +89,8 @@ func visits(t *testing.T) (dir string, enrol map[string]string, list []visit) {
 // and its log are tested in cmd/facegated.
 type doorLog struct{ unlocked []string }
 
+func (d *doorLog) LockedDown(context.Context) (bool, error) { return false, nil }
+
 func (d *doorLog) Unlock(_ context.Context, f time.Duration, why string) (time.Duration, error) {
 	d.unlocked = append(d.unlocked, fmt.Sprintf("%v: %s", f, why))
 	return f, nil
@@ -156,7 +158,7 @@ func tell(t *testing.T, level liveness.Level, dir string, enrol map[string]strin
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := New(Options{Audit: db, Door: door, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
+		k := New(Options{Audit: db, Door: door, Clock: &order{}, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
 		people := People{DB: db, Gallery: id.Gallery, Kiosk: k, Log: log}
 		if err := people.Load(ctx); err != nil {
 			t.Fatal(err)

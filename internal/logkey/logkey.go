@@ -26,5 +26,7 @@ const (
 	People    = "people"    // how many
 	Templates = "templates" // how many
 	LeftOut   = "left_out"  // how many could not be used
-	Decision  = "decision"  // grant, deny
+	Decision  = "decision"  // grant, deny, challenge
+	Revision  = "revision"  // of the rules
+	Condition = "condition" // id of a health condition
 )

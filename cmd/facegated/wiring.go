@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"facegate/access"
+	"facegate/api/local"
+	"facegate/device"
+	"facegate/device/replay"
+	"facegate/device/v4l2"
+	"facegate/door/client"
+	"facegate/health"
+	"facegate/internal/config"
+	"facegate/internal/logkey"
+	"facegate/internal/task"
+	"facegate/kiosk"
+	"facegate/models/load"
+	"facegate/pipeline"
+	"facegate/pipeline/imgproc"
+	"facegate/pipeline/liveness"
+	"facegate/pipeline/match"
+	"facegate/store"
+	"facegate/wallclock"
+)
+
+// run wires the kiosk and serves until ctx ends.
+func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger) (err error) {
+	board := health.NewBoard()
+	camera, err := openCamera(c, board, log)
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(ctx, store.Options{
+		Path: c.Store.Path, KeyFile: c.Store.KeyFile, Daemon: true, ConsentRequired: c.Privacy.ConsentRequired, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if broken, err := db.Broken(ctx); err != nil {
+		return err
+	} else if broken != nil {
+		return fmt.Errorf("%w: no event can be added; facegate events verify shows the break, with --accept the trail goes on after it", broken)
+	}
+
+	clock := wallclock.NewWatch(wallclock.Source{}, func(now time.Time, by time.Duration) {
+		if err := kiosk.ClockChanged(context.WithoutCancel(ctx), db, now, by); err != nil {
+			log.Error("clock change not recorded", logkey.Error, err)
+		}
+	})
+	wall := kiosk.NewWall(clock)
+	portal := &kiosk.Portal{Link: client.NewLink(c.Door.Socket, log), Board: board}
+	screen := &kiosk.Screen{}
+	k := kiosk.New(kiosk.Options{
+		Audit: kiosk.Watched(db, board), Door: portal, Clock: wall, DoorName: c.Door.Name, Unlock: c.Door.Unlock, Log: log,
+		Watch: func(_ access.Event, d access.Decision) { screen.Decide(d, time.Now()) },
+	})
+
+	// Without models nobody is recognised, but PINs, the exit button's record and the schedule go
+	// on: the condition says what is wrong.
+	eyes, err := openEyes(c, log)
+	if err != nil && untilIdle {
+		return err
+	}
+	board.Set(health.ModelsRefused, err != nil, text(err), time.Now())
+	if err != nil {
+		log.Error("nobody is recognised: the models cannot be used", logkey.Error, err)
+	}
+	defer func() { err = errors.Join(err, eyes.close()) }()
+
+	people := &kiosk.People{DB: db, Gallery: eyes.gallery(), Kiosk: k, Log: log}
+	if err := people.Load(ctx); err != nil {
+		return err
+	}
+	rules := &kiosk.Rules{DB: db, Kiosk: k, Log: log}
+	if err := rules.Load(ctx); err != nil {
+		return err
+	}
+	now := time.Now()
+	err = db.EventsSince(ctx, now.Add(-access.MemorySpan), func(e access.Event) error {
+		k.Remember(e)
+		wall.Seen(e)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("remember who passed: %w", err)
+	}
+
+	if err := kiosk.Record(ctx, db, access.KindStarted); err != nil {
+		return err
+	}
+	tasks := []task.Task{
+		board, clock, portal, people, rules,
+		&kiosk.Conditions{Board: board, DB: db, Log: log},
+		&health.Watch{Board: board, Probes: probes(c, db, clock)},
+		&kiosk.Standing{Kiosk: k, Door: portal, Lease: c.Door.MaxOn, Log: log},
+		&kiosk.Upkeep{DB: db, Kiosk: k, Clock: wall, Log: log},
+		kiosk.NewDoorEvents(db, c.Door.Socket, c.Door.Name, log),
+		&local.Server{Path: filepath.Join(c.Home, local.SocketName), Board: board, Kiosk: k, Screen: screen, Log: log},
+	}
+	var beats []*task.Beat
+	if eyes != nil {
+		beat := task.NewBeat("camera", 30*time.Second, time.Now())
+		tasks = append(tasks, &kiosk.Lens{
+			Camera: camera, Pipeline: eyes.watch, Kiosk: k, Log: log, UntilIdle: untilIdle, Beat: beat, Screen: screen,
+			Failing: func(err error) { board.Set(health.ModelsRefused, err != nil, text(err), time.Now()) },
+			Blocked: func() (string, bool) { id, blocked := board.Blocked(); return string(id), blocked },
+		})
+		beats = append(beats, beat)
+	}
+	manager, err := task.Systemd()
+	if err != nil {
+		return err
+	}
+	group := task.Group{Log: log, Manager: manager, Tasks: tasks, Beats: beats}
+	err = group.Run(ctx)
+	if errors.Is(err, kiosk.ErrIdle) {
+		err = nil
+	}
+	// The last records are written even when the daemon is told to stop.
+	last := context.WithoutCancel(ctx)
+	k.Close(last)
+	err = errors.Join(err, kiosk.Record(last, db, access.KindStopped))
+	_, signErr := db.SignHead(last, kiosk.Now(access.SourceSystem))
+	return errors.Join(err, signErr)
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// probes are what the health watch looks at.
+func probes(c *config.Config, db *store.DB, clock *wallclock.Watch) []health.Probe {
+	disk := &health.Disk{Dirs: []string{c.Home, filepath.Dir(c.Store.Path)}}
+	heat := &health.Heat{Root: "/"}
+	all := []health.Probe{disk.Probe(), heat.Probe(), health.Clock(func(now time.Time) (bool, string) {
+		state, because := clock.State(now)
+		return state == access.ClockSynced, because
+	})}
+	if c.MQTT.URL != "" {
+		queue := &health.Queue{Name: "events for the central site", Limit: time.Hour, Oldest: func(ctx context.Context) (time.Time, error) {
+			at, _, err := db.OldestUnsent(ctx)
+			return at, err
+		}}
+		all = append(all, queue.Probe())
+	}
+	return all
+}
+
+// eyes are the models and the pipeline that uses them. A nil *eyes sees nothing.
+type eyes struct {
+	engine *load.Engine
+	an     *pipeline.Analyser
+	turbo  *imgproc.Turbo
+	id     *pipeline.Identifier
+	watch  *pipeline.Pipeline
+}
+
+func openEyes(c *config.Config, log *slog.Logger) (_ *eyes, err error) {
+	level, err := liveness.ParseLevel(c.Liveness.Level)
+	if err != nil {
+		return nil, err
+	}
+	e := &eyes{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.close())
+		}
+	}()
+	if e.engine, err = load.Open(c.Home, c.Models.Dir, 1); err != nil {
+		return nil, err
+	}
+	if e.an, err = pipeline.Open(e.engine.Load, ""); err != nil {
+		return nil, err
+	}
+	// Optional: without the library MJPEG frames take some milliseconds longer.
+	if turbo, err := imgproc.OpenTurbo(); err == nil {
+		e.turbo = turbo
+		e.an.UseTurbo(turbo)
+	} else {
+		log.Debug("no libturbojpeg", logkey.Error, err)
+	}
+	if e.id, err = kiosk.NewIdentifier(e.engine.Models.List(), e.an); err != nil {
+		return nil, err
+	}
+	if e.watch, err = pipeline.New(e.an, e.id, pipeline.Options{Level: level}); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// gallery is who is recognised, nil for eyes that see nothing.
+func (e *eyes) gallery() *match.Gallery {
+	if e == nil {
+		return nil
+	}
+	return e.id.Gallery
+}
+
+func (e *eyes) close() error {
+	if e == nil {
+		return nil
+	}
+	var errs []error
+	if e.an != nil {
+		e.an.UseTurbo(nil)
+		errs = append(errs, e.an.Close())
+	}
+	if e.turbo != nil {
+		e.turbo.Close()
+	}
+	if e.engine != nil {
+		errs = append(errs, e.engine.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func openCamera(c *config.Config, board *health.Board, log *slog.Logger) (device.Camera, error) {
+	if c.Camera.Driver == config.CameraReplay {
+		return replay.Open(c.Camera.Path, replay.Options{
+			Decode: decode, FPS: c.Camera.FPS, Hold: c.Camera.Hold, Loop: c.Camera.Loop, Exact: !c.Camera.Jitter,
+		})
+	}
+	cam := v4l2.New(v4l2.Options{Device: c.Camera.Device, FPS: c.Camera.FPS})
+	return v4l2.NewReopening(cam, func(n v4l2.Notice) {
+		ids := map[v4l2.Condition]health.ID{v4l2.Lost: health.CameraLost, v4l2.Stalled: health.CameraStalled, v4l2.Frozen: health.CameraFrozen}
+		if id, ok := ids[n.Condition]; ok {
+			board.Set(id, n.Raised, text(n.Err), time.Now())
+		}
+		log.Debug("camera condition", logkey.Kind, n.Condition.String(), logkey.On, n.Raised, logkey.Error, n.Err)
+	}), nil
+}
+
+// decode is imgproc's, for the replay camera.
+func decode(data []byte) (w, h int, rgb []byte, err error) {
+	m, err := imgproc.Decode(data)
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	return m.W, m.H, m.Pix, nil
+}
