@@ -11,12 +11,15 @@ import (
 
 // Bounds of a site's rules.
 const (
-	maxTimes       = 64 // of a schedule
-	maxHolidays    = 1000
+	maxTimes       = 64     // of a schedule
+	maxHolidays    = 1000   // days of a list
+	maxDays        = 100000 // days of all lists
+	maxLists       = 16     // of a schedule
 	maxSchedules   = 5000
 	maxGroups      = 5000
 	maxDoors       = 500
 	maxRows        = 20000
+	maxPairs       = 1000000 // groups of a row times its doors, of all rows
 	maxWhen        = 32
 	longestLockout = time.Hour
 )
@@ -62,11 +65,19 @@ func (p *Policy) Rules() *Rules { return p.rules }
 // one error wrapping ErrInvalid for every fault and contradiction, each naming where it is.
 // The rules must not be changed afterwards.
 func (r *Rules) Compile(revision uint64) (*Policy, error) {
+	if r == nil {
+		return &Policy{Revision: revision}, nil
+	}
 	c := compiler{r: r, p: &Policy{Revision: revision, rules: r, doors: make(map[string]*doorPolicy)}}
-	c.site()
+	if c.site(); len(c.faults) > 0 {
+		return nil, errors.Join(c.faults...) // among them what would take too much work
+	}
 	c.times()
-	for name := range r.Groups {
+	for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
 		c.name("groups", name)
+		if err := checkText("title", r.Groups[name].Title, 256); err != nil {
+			c.faults = append(c.faults, fmt.Errorf("groups.%s: %w", name, err))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Doors)) {
 		c.door(name, r.Doors[name])
@@ -120,12 +131,15 @@ func (c *compiler) site() {
 	if r.RetentionDays < 0 || r.RetentionDays > 36500 {
 		c.fault("retention_days", "%d is not between 0 and 36500", r.RetentionDays)
 	}
-	for what, n := range map[string][2]int{
-		"schedules": {len(r.Schedules), maxSchedules}, "groups": {len(r.Groups), maxGroups},
-		"doors": {len(r.Doors), maxDoors}, "access": {len(r.Access), maxRows}, "holidays": {len(r.Holidays), maxSchedules},
+	for _, x := range []struct {
+		what    string
+		n, most int
+	}{
+		{"holidays", len(r.Holidays), maxSchedules}, {"schedules", len(r.Schedules), maxSchedules}, {"groups", len(r.Groups), maxGroups},
+		{"doors", len(r.Doors), maxDoors}, {"access", len(r.Access), maxRows}, {"access", r.pairs(), maxPairs},
 	} {
-		if n[0] > n[1] {
-			c.fault(what, "%d are more than %d", n[0], n[1])
+		if x.n > x.most {
+			c.fault(x.what, "%d are more than %d", x.n, x.most)
 		}
 	}
 	l := r.Lockout
@@ -134,6 +148,15 @@ func (c *compiler) site() {
 	if l.Failures < 0 || f.delay <= 0 || f.longest < f.delay || f.longest > longestLockout {
 		c.fault("lockout", "failures are 1 or more, delay above 0, longest at least delay and at most %v", longestLockout)
 	}
+}
+
+// pairs is how many pairs of a group and a door the rows name.
+func (r *Rules) pairs() int {
+	n := 0
+	for _, row := range r.Access {
+		n += len(row.Groups) * len(row.Doors)
+	}
+	return n
 }
 
 // filled is r with defaults for what it does not say.
@@ -160,13 +183,17 @@ func zone(name string) (*time.Location, error) {
 }
 
 func (c *compiler) times() {
-	calendars := make(map[string]*calendar)
+	calendars, days := make(map[string]*calendar), 0
 	for _, name := range slices.Sorted(maps.Keys(c.r.Holidays)) {
 		c.name("holidays", name)
 		cal, err := newCalendar(c.r.Holidays[name])
 		if err != nil {
 			c.faults = append(c.faults, fmt.Errorf("holidays.%s: %w", name, err))
 			cal = &calendar{} // named, so that its users are not at fault too
+		}
+		if days += len(cal.dates) + len(cal.yearly); days > maxDays {
+			c.fault("holidays", "they are more than %d days", maxDays)
+			cal, days = &calendar{}, 0
 		}
 		calendars[name] = cal
 	}
@@ -246,9 +273,12 @@ func (c *compiler) demand(where string, d Demand) {
 	if !slices.Contains([]Cover{"", CoverOff, CoverRemind, CoverRequired}, d.Helmet) {
 		c.fault(where+".helmet", "%q is none of off, remind, required", d.Helmet)
 	}
-	for key, score := range map[string]float64{"score": d.Score, "masked_score": d.MaskedScore} {
-		if !(score >= 0 && score <= 100) {
-			c.fault(where+"."+key, "%v is not between 0 and 100", score)
+	for _, x := range []struct {
+		key   string
+		score float64
+	}{{"score", d.Score}, {"masked_score", d.MaskedScore}} {
+		if !(x.score >= 0 && x.score <= 100) {
+			c.fault(where+"."+x.key, "%v is not between 0 and 100", x.score)
 		}
 	}
 }

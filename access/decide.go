@@ -29,6 +29,9 @@ func (p *Policy) Decide(v Visit, people Lookup, m *Memory) Decision {
 	}
 	d.Policy = p.Revision
 	c := p.consider(v, people, m)
+	if _, ok := c.person(v.PIN.Person); ok && v.PIN.Result == EntryDuress {
+		d.Alarm = AlarmDuress // whatever becomes of the visit, and whoever's face was seen
+	}
 	switch {
 	case v.Seen == nil && v.PIN.Result == EntryNone:
 		return d.deny(ReasonNoFace, "neither a face nor a PIN was shown")
@@ -90,7 +93,7 @@ func (d *doorPolicy) demandAt(now *instant, timed bool) (x Demand, unsure bool) 
 		if !w.on.always && !timed {
 			return x, true
 		}
-		if ok, _, _ := w.on.holds(now); ok {
+		if w.on.holds(now) {
 			x = w.over(x)
 		}
 	}
@@ -157,6 +160,7 @@ func (c *consideration) stranger(d Decision) Decision {
 		return d.deny(c.reason, c.why)
 	}
 	if r, why := c.equipment(&d); r != "" {
+		d.Near = "" // whoever covers the face otherwise than asked has not failed with it
 		return d.deny(r, why)
 	}
 	return d.deny(c.reason, c.why)
@@ -175,11 +179,8 @@ func (c *consideration) known(d Decision) Decision {
 		return d.deny(ReasonPINWrong, "the PIN is not right")
 	}
 	d.Person = id
-	if c.v.PIN.Result == EntryDuress && c.v.PIN.Person == id {
-		d.Alarm = AlarmDuress
-	}
 	if person.Blocked {
-		d.Alarm = AlarmBlocked
+		d.raise(AlarmBlocked)
 		return d.deny(ReasonBlocked, "the person is blocked")
 	}
 	if c.v.LockedDown {
@@ -201,10 +202,10 @@ func (c *consideration) known(d Decision) Decision {
 		return d.deny(ReasonNoAccessHere, "this door is not opened by posted pictures")
 	}
 	if r, why := c.lockedOut(id, face, pin); r != "" && !bypassed {
-		d.Alarm = AlarmLockout
+		d.raise(AlarmLockout)
 		return d.deny(r, why)
 	}
-	if pin && (c.v.PIN.Person != id || c.v.PIN.Result != EntryRight && c.v.PIN.Result != EntryDuress) {
+	if pin && !c.v.PIN.of(person) {
 		return d.deny(ReasonPINWrong, "the PIN is not right")
 	}
 	if !bypassed {
@@ -275,10 +276,9 @@ func (c *consideration) enters(p Person) (Reason, string) {
 			if !s.always && !c.timed {
 				continue
 			}
-			ok, since, _ := s.holds(&c.now)
 			switch {
-			case !ok:
-			case c.mustWait(p, since):
+			case !s.holds(&c.now):
+			case c.mustWait(p, s):
 				early = true
 			case c.unsure:
 				return ReasonOutsideSchedule, "what this door asks for depends on the time, which is not known for sure"
@@ -298,17 +298,15 @@ func (c *consideration) enters(p Person) (Reason, string) {
 	return ReasonOutsideSchedule, "no schedule lets this person pass now"
 }
 
-// mustWait reports whether others have to have passed in the present interval before p may.
-func (c *consideration) mustWait(p Person, since time.Time) bool {
+// mustWait reports whether others have to have passed in the present interval of s, which
+// holds, before p may.
+func (c *consideration) mustWait(p Person, s *schedule) bool {
 	first := c.door.First
 	if len(first) == 0 || slices.ContainsFunc(p.Groups, func(g string) bool { return slices.Contains(first, g) }) {
 		return false
 	}
-	if since.IsZero() { // a schedule without intervals begins anew every day
-		t := c.now.today
-		since = time.Date(t.y, t.m, t.d, 0, 0, 0, 0, c.now.at.Location())
-	}
-	return !c.m.anybodySince(first, c.v.Door, since)
+	since, _ := s.interval(&c.now)
+	return !c.m.anybodySince(first, c.v.Door, since, c.now.at)
 }
 
 // lockedOut is why a credential that was shown is not accepted at present, or "".
@@ -360,9 +358,9 @@ const (
 	headHelmet  = "helmet"
 )
 
-// masked reports whether the face was matched behind a mask.
+// masked reports whether the face was matched behind a mask, or may have been.
 func (s *Sighting) masked() bool {
-	return s.Mask != maskNone && s.Mask != maskChin && s.Mask != ""
+	return s.Mask != maskNone && s.Mask != maskChin
 }
 
 // equipment is why the mask or the head is not as the door wants it, or "". Reminders go into d.
@@ -480,11 +478,14 @@ func (p *Policy) Standing(v Visit, m *Memory) (unlocked bool, until time.Time) {
 	}
 	c := p.consider(v, nil, m)
 	s := c.door.unlocked
-	if !s.always && !c.timed {
+	switch {
+	case s.always && !c.door.UnlockedAfterFirst:
+		return true, time.Time{}
+	case !c.timed || !s.holds(&c.now):
 		return false, time.Time{}
 	}
-	ok, since, until := s.holds(&c.now)
-	if !ok || c.door.UnlockedAfterFirst && !m.anybodySince(c.door.First, v.Door, since) {
+	since, until := s.interval(&c.now)
+	if c.door.UnlockedAfterFirst && !m.anybodySince(c.door.First, v.Door, since, c.now.at) {
 		return false, time.Time{}
 	}
 	return true, until

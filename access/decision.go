@@ -131,6 +131,13 @@ func (d Decision) challenge(n Need, r Reason, why string) Decision {
 	return d
 }
 
+// raise raises an alarm. A silent one is not replaced, because another could be heard.
+func (d *Decision) raise(alarm string) {
+	if d.Alarm != AlarmDuress {
+		d.Alarm = alarm
+	}
+}
+
 func (d *Decision) because(format string, args ...any) {
 	if len(args) > 0 {
 		format = fmt.Sprintf(format, args...)

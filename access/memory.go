@@ -44,6 +44,8 @@ const (
 
 // Observe takes in an event. people tells the groups of who passed.
 func (m *Memory) Observe(e Event, people Lookup) {
+	// As the audit trail keeps it, so that a memory grown live and one made of the trail agree.
+	e.Time = e.Time.UTC().Truncate(time.Millisecond)
 	switch e.Kind {
 	case KindGranted:
 		for _, id := range []string{e.Person, e.Data[dataWith]} {
@@ -142,18 +144,20 @@ func (m *Memory) passedAt(id, door string) time.Time {
 	return m.passed[place{id, door}]
 }
 
-// anybodySince reports whether somebody of one of the groups has passed a door since then; no
-// groups are anybody.
-func (m *Memory) anybodySince(groups []string, door string, since time.Time) bool {
+// anybodySince reports whether somebody of one of the groups has passed a door from since to
+// now; no groups are anybody. What a clock that was ahead has recorded for later does not
+// count.
+func (m *Memory) anybodySince(groups []string, door string, since, now time.Time) bool {
 	if m == nil {
 		return false
 	}
+	within := func(at time.Time, ok bool) bool { return ok && !at.Before(since) && !at.After(now) }
 	if len(groups) == 0 {
 		at, ok := m.doors[door]
-		return ok && !at.Before(since)
+		return within(at, ok)
 	}
 	for _, g := range groups {
-		if at, ok := m.groups[place{g, door}]; ok && !at.Before(since) {
+		if at, ok := m.groups[place{g, door}]; within(at, ok) {
 			return true
 		}
 	}

@@ -13,8 +13,9 @@ import (
 type schedule struct {
 	name   string
 	always bool
-	days   [8][]span // by time.Weekday, then holidays
-	off    *calendar // days on which days[holiday] counts; nil: none
+	days   [8][]span   // by time.Weekday, then holidays
+	late   bool        // some span goes on past midnight
+	off    []*calendar // days on which days[holiday] counts
 }
 
 // holiday is the index of a holiday's spans in schedule.days.
@@ -32,12 +33,9 @@ type calendar struct {
 	yearly map[int]bool // mmdd
 }
 
-func (c *calendar) has(y int, m time.Month, d int) bool {
-	if c == nil {
-		return false
-	}
-	md := int(m)*100 + d
-	return c.yearly[md] || c.dates[y*1e4+md]
+func (c *calendar) has(d day) bool {
+	md := int(d.m)*100 + d.d
+	return c.yearly[md] || c.dates[d.y*1e4+md]
 }
 
 // A day is a day of the calendar in a site's time zone.
@@ -71,36 +69,88 @@ func newInstant(at time.Time, zone *time.Location) instant {
 	return instant{at, today, today.before(), at.Hour()*60 + at.Minute()}
 }
 
-// holds reports whether s holds at i, and since and until when. Since and until are zero for
-// a schedule that always holds.
-func (s *schedule) holds(i *instant) (ok bool, since, until time.Time) {
+// holds reports whether s holds at i.
+func (s *schedule) holds(i *instant) bool {
 	if s.always {
-		return true, time.Time{}, time.Time{}
+		return true
 	}
-	for _, x := range s.spans(i.today) {
+	_, _, ok := s.at(i)
+	return ok
+}
+
+// at finds the span that i lies in and the day it belongs to.
+func (s *schedule) at(i *instant) (d day, x span, ok bool) {
+	for _, x := range s.spans(&i.today) {
 		if x.from <= i.minute && i.minute < x.to {
-			since, until = i.bounds(i.today, x)
-			return true, since, until
+			return i.today, x, true
 		}
 	}
-	for _, x := range s.spans(i.yesterday) {
-		if i.minute+dayMinutes < x.to {
-			since, until = i.bounds(i.yesterday, x)
-			return true, since, until
+	if s.late {
+		for _, x := range s.spans(&i.yesterday) {
+			if i.minute+dayMinutes < x.to {
+				return i.yesterday, x, true
+			}
 		}
 	}
-	return false, time.Time{}, time.Time{}
+	return day{}, span{}, false
 }
 
-// bounds are the moments at which a span of a day begins and ends.
-func (i *instant) bounds(d day, x span) (since, until time.Time) {
+// interval is since and until when s, which holds at i, does so without a break by the span
+// that i lies in. A schedule that always holds begins anew with every day.
+func (s *schedule) interval(i *instant) (since, until time.Time) {
+	if s.always {
+		return i.run(i.today, span{0, dayMinutes})
+	}
+	d, x, _ := s.at(i)
+	return i.run(d, x)
+}
+
+// run is the longest time around i in which the clock on the wall shows minutes of a span of
+// day d. It is not always the span itself: where the clock is put back in the middle of it a
+// part may be shown twice, with or without a break between.
+func (i *instant) run(d day, x span) (since, until time.Time) {
+	midnight := time.Date(d.y, d.m, d.d, 0, 0, 0, 0, time.UTC).Unix()
+	from, to := midnight+int64(x.from)*60, midnight+int64(x.to)*60
 	zone := i.at.Location()
-	return time.Date(d.y, d.m, d.d, 0, x.from, 0, 0, zone), time.Date(d.y, d.m, d.d, 0, x.to, 0, 0, zone)
+	shows := func(t time.Time, on int64) time.Time { // when it shows that, by the offset of t
+		_, offset := t.Zone()
+		return time.Unix(on-int64(offset), 0).In(zone)
+	}
+	wall := func(t, by time.Time) int64 { // what it shows at t, by the offset of another moment
+		_, offset := by.Zone()
+		return t.Unix() + int64(offset)
+	}
+	for t := i.at; ; {
+		start, _ := t.ZoneBounds()
+		if since = shows(t, from); start.IsZero() || since.After(start) {
+			break
+		}
+		t = start.Add(-1)
+		if w := wall(start, t); w <= from || w > to {
+			since = start
+			break
+		}
+	}
+	for t := i.at; ; {
+		_, end := t.ZoneBounds()
+		if until = shows(t, to); end.IsZero() || until.Before(end) {
+			break
+		}
+		t = end
+		if w := wall(end, end); w < from || w >= to {
+			until = end
+			break
+		}
+	}
+	return since, until
 }
 
-func (s *schedule) spans(d day) []span {
-	if s.off.has(d.y, d.m, d.d) {
-		return s.days[holiday]
+// spans are those of a day.
+func (s *schedule) spans(d *day) []span {
+	for _, c := range s.off {
+		if c.has(*d) {
+			return s.days[holiday]
+		}
 	}
 	return s.days[d.weekday]
 }
@@ -119,20 +169,15 @@ func (r ScheduleRule) compile(name string, calendars map[string]*calendar) (*sch
 	if len(s.days[holiday]) > 0 && len(r.Holidays) == 0 {
 		return nil, fmt.Errorf("%w: it has times for holidays and names no list of holidays", ErrInvalid)
 	}
+	if len(r.Holidays) > maxLists {
+		return nil, fmt.Errorf("%w: more than %d lists of holidays", ErrInvalid, maxLists)
+	}
 	for _, list := range r.Holidays {
 		c := calendars[list]
 		if c == nil {
 			return nil, fmt.Errorf("%w: there is no list of holidays %q", ErrInvalid, list)
 		}
-		if s.off == nil {
-			s.off = &calendar{dates: make(map[int]bool), yearly: make(map[int]bool)}
-		}
-		for d := range c.dates {
-			s.off.dates[d] = true
-		}
-		for d := range c.yearly {
-			s.off.yearly[d] = true
-		}
+		s.off = append(s.off, c)
 	}
 	return s, nil
 }
@@ -169,16 +214,17 @@ func (s *schedule) add(text string) error {
 	for _, d := range on {
 		s.days[d] = append(s.days[d], x)
 	}
+	s.late = s.late || x.to > dayMinutes
 	return nil
 }
 
 func parseDays(text string) ([]int, error) {
 	names := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat", "holiday"}
-	if text == "daily" {
-		return []int{0, 1, 2, 3, 4, 5, 6}, nil
-	}
 	var on []int
 	for part := range strings.SplitSeq(text, ",") {
+		if part == "daily" {
+			part = "sun-sat"
+		}
 		first, last, isRange := strings.Cut(part, "-")
 		a, b := slices.Index(names, first), slices.Index(names, last)
 		switch {
@@ -207,8 +253,8 @@ func parseMinute(text string) (int, error) {
 	h, m, ok := strings.Cut(strings.TrimSpace(text), ":")
 	hour, herr := strconv.Atoi(h)
 	minute, merr := strconv.Atoi(m)
-	if !ok || herr != nil || merr != nil || len(m) != 2 || len(h) == 0 || len(h) > 2 ||
-		hour < 0 || minute < 0 || minute > 59 || hour > 24 || hour == 24 && minute > 0 {
+	signed := strings.ContainsAny(text, "+-")
+	if !ok || herr != nil || merr != nil || signed || len(m) != 2 || len(h) > 2 || minute > 59 || hour > 24 || hour == 24 && minute > 0 {
 		return 0, fmt.Errorf("%q is no time of day", text)
 	}
 	return hour*60 + minute, nil

@@ -41,6 +41,11 @@ const (
 	EntryDuress             // the person is being forced
 )
 
+// of reports whether e is a PIN of p, and the right one. Who has none cannot have typed it.
+func (e Entry) of(p Person) bool {
+	return e.Person == p.ID && (e.Result == EntryRight && p.PIN != "" || e.Result == EntryDuress && p.Duress != "")
+}
+
 // A Need is what is asked of the person by a challenge.
 type Need string
 
