@@ -44,7 +44,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 		now := time.Now()
 		var errs []error
 		if now.Sub(signed) >= signEvery {
-			_, err := u.DB.SignHead(ctx, Now(access.SourceSystem))
+			_, err := u.DB.SignHead(ctx, u.act(now))
 			if err == nil {
 				signed = now
 			}
@@ -66,15 +66,20 @@ func (u *Upkeep) Run(ctx context.Context) error {
 	})
 }
 
+// act is an act of the daemon itself.
+func (u *Upkeep) act(now time.Time) store.Act {
+	state, _ := u.Clock.Trust(now)
+	return store.Act{At: now, Clock: state, Source: access.SourceSystem}
+}
+
 // expire erases the templates of people who have not been seen for as long as the rules say.
 // It waits for a clock that can be trusted: one that runs ahead would erase everybody.
 func (u *Upkeep) expire(ctx context.Context, now time.Time) error {
-	state, _ := u.Clock.Trust(now)
 	p := u.Kiosk.Policy()
-	if state != access.ClockSynced || p == nil || p.Rules() == nil || p.Rules().RetentionDays <= 0 {
+	if u.act(now).Clock != access.ClockSynced || p == nil || p.Rules() == nil || p.Rules().RetentionDays <= 0 {
 		return nil
 	}
-	people, err := u.DB.Expire(ctx, Now(access.SourceSystem), now.AddDate(0, 0, -p.Rules().RetentionDays))
+	people, err := u.DB.Expire(ctx, u.act(now), now.AddDate(0, 0, -p.Rules().RetentionDays))
 	if len(people) > 0 {
 		u.Log.InfoContext(ctx, "templates erased for retention", logkey.People, len(people))
 	}
@@ -83,8 +88,7 @@ func (u *Upkeep) expire(ctx context.Context, now time.Time) error {
 
 // endBypasses records the end of every bypass that has run out.
 func (u *Upkeep) endBypasses(ctx context.Context, now time.Time) error {
-	state, _ := u.Clock.Trust(now)
-	if state != access.ClockSynced {
+	if u.act(now).Clock != access.ClockSynced {
 		return nil
 	}
 	var errs []error
@@ -92,7 +96,7 @@ func (u *Upkeep) endBypasses(ctx context.Context, now time.Time) error {
 		if person.Bypass == nil || now.Before(person.Bypass.Until) {
 			continue
 		}
-		errs = append(errs, u.DB.Update(ctx, Now(access.SourceSystem), func(tx *store.Tx) error {
+		errs = append(errs, u.DB.Update(ctx, u.act(now), func(tx *store.Tx) error {
 			_, err := tx.ChangePerson(id, "bypass ended", func(p *access.Person) error {
 				if p.Bypass != nil && !now.Before(p.Bypass.Until) {
 					p.Bypass = nil
