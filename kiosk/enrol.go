@@ -108,7 +108,7 @@ func (e *Enroller) Enrol(ctx context.Context, act store.Act, id string, img *img
 	if a.Quality != face.OK {
 		return Enrolment{}, &RefusedError{Quality: a.Quality}
 	}
-	other, err := e.Identifier.Duplicate(a.Embedding, id)
+	other, err := e.Identifier.Duplicate(a, id)
 	if err != nil {
 		return Enrolment{}, err
 	}

@@ -130,6 +130,8 @@ type Embedder struct {
 	// Calibration has falling FMR and rising cosine. The last point, 1e-6, is an estimate:
 	// it rests on one or two of 1.7 million pairs.
 	Calibration []Point `toml:"calibration"`
+	// Masked is the same for two people behind masks; empty where it was not measured.
+	Masked []Point `toml:"calibration_masked"`
 }
 
 // A List is the whole manifest. Treat it as read-only.
@@ -258,9 +260,11 @@ func (l *List) check() error {
 				return fmt.Errorf("check manifest: embedder %s needs the unknown role %s", e.ID, r)
 			}
 		}
-		for i := 1; i < len(e.Calibration); i++ {
-			if a, b := e.Calibration[i-1], e.Calibration[i]; a.FMR <= b.FMR || a.Cosine >= b.Cosine {
-				return fmt.Errorf("check manifest: calibration of %s is not monotone at FMR %g", e.ID, b.FMR)
+		for _, points := range [][]Point{e.Calibration, e.Masked} {
+			for i := 1; i < len(points); i++ {
+				if a, b := points[i-1], points[i]; a.FMR <= b.FMR || a.Cosine >= b.Cosine {
+					return fmt.Errorf("check manifest: calibration of %s is not monotone at FMR %g", e.ID, b.FMR)
+				}
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"facegate/pipeline/cover"
 	"facegate/pipeline/embed"
@@ -12,6 +13,7 @@ import (
 	"facegate/pipeline/imgproc"
 	"facegate/pipeline/litert"
 	"facegate/pipeline/liveness"
+	"facegate/pipeline/match"
 )
 
 // An Analyser looks into single pictures with all models. It is the one path from pixels to
@@ -24,6 +26,7 @@ type Analyser struct {
 	passive  *liveness.Passive
 	cover    *cover.Cover
 	embedder *embed.Embedder
+	older    []*older
 	limits   face.Limits
 
 	meter      face.Meter
@@ -36,8 +39,8 @@ type Analyser struct {
 	still      bool // search as hard as can be: there is no next frame
 }
 
-// Open loads every model of the pipeline; embedder is an id of the manifest, "" its default. What could not be loaded is one error that names
-// all of it.
+// Open loads every model of the pipeline; embedder is an id of the manifest, "" its default.
+// What could not be loaded is one error that names all of it.
 func Open(load litert.Loader, embedder string) (*Analyser, error) {
 	an := &Analyser{limits: face.DefaultLimits()}
 	var errs [6]error
@@ -52,6 +55,60 @@ func Open(load litert.Loader, embedder string) (*Analyser, error) {
 	}
 	an.vector = make([]float32, an.embedder.Dim())
 	return an, nil
+}
+
+// An older embedder of an Analyser, and room for what it makes.
+type older struct {
+	*embed.Embedder
+	vector []float32
+}
+
+// AddEmbedder lets the Analyser make templates of another embedder as well, one that was used
+// before, so that who is enrolled with it is recognised until everybody has a template of
+// [Analyser.Model]. model is that of the templates. One whose networks are not those of the
+// manifest any more is an error wrapping [match.ErrModel]; one that is there already is none.
+func (an *Analyser) AddEmbedder(load litert.Loader, model string) error {
+	if an.embedderOf(model) != nil {
+		return nil
+	}
+	id, _, _ := strings.Cut(model, "@")
+	if id == "" {
+		return fmt.Errorf("add embedder %q: %w", model, match.ErrModel)
+	}
+	e, err := embed.New(load, id)
+	if err != nil {
+		return fmt.Errorf("add embedder: %w", err)
+	}
+	if e.Model() != model {
+		return errors.Join(fmt.Errorf("add embedder %q: the manifest's is %s: %w", model, e.Model(), match.ErrModel), e.Close())
+	}
+	an.older = append(an.older, &older{e, make([]float32, e.Dim())})
+	return nil
+}
+
+// DropEmbedder frees an embedder that was added; one that is not there is no error.
+func (an *Analyser) DropEmbedder(model string) error {
+	i := slices.IndexFunc(an.older, func(o *older) bool { return o.Model() == model })
+	if i < 0 {
+		return nil
+	}
+	err := an.older[i].Close()
+	an.older = slices.Delete(an.older, i, i+1)
+	an.a.Older = nil
+	return err
+}
+
+// embedderOf is the embedder that makes templates of a model, or nil.
+func (an *Analyser) embedderOf(model string) *embed.Embedder {
+	if model == an.embedder.Model() {
+		return an.embedder
+	}
+	for _, o := range an.older {
+		if o.Model() == model {
+			return o.Embedder
+		}
+	}
+	return nil
 }
 
 // Close frees the models. It is safe to call twice.
@@ -74,6 +131,9 @@ func (an *Analyser) Close() error {
 	}
 	if an.embedder != nil {
 		errs = append(errs, an.embedder.Close())
+	}
+	for _, o := range an.older {
+		errs = append(errs, o.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -116,7 +176,7 @@ func (an *Analyser) Picture(img *imgproc.Image, st Stages) (*Analysis, error) {
 func (an *Analyser) locate() error {
 	a := &an.a
 	*a = Analysis{
-		Width: an.picture.W, Height: an.picture.H, Quality: face.NoFace,
+		Width: an.picture.W, Height: an.picture.H, Quality: face.NoFace, Older: a.Older[:0],
 		EyesOpen: NotRun(), Liveness: NotRun(), Cover: cover.NotRun(),
 	}
 	an.finding = face.Finding{W: a.Width, H: a.Height, EyesOpen: math.NaN()}
@@ -197,15 +257,20 @@ func (an *Analyser) describe(st Stages) error {
 			return err
 		}
 	}
-	if st&Embedding != 0 {
-		return an.embed()
+	if st&Embedding == 0 {
+		return nil
 	}
-	return nil
+	if err := an.embed(); err != nil {
+		return err
+	}
+	return an.embedOlder(func(string) bool { return true })
 }
 
-func (an *Analyser) covered(st Stages) error {
+// worn judges what is worn over mouth and nose and on the head. It leaves the quality code as
+// it is.
+func (an *Analyser) worn(st Stages) error {
 	a, img := &an.a, an.picture.RGB()
-	if st&Mask != 0 {
+	if st&Mask != 0 && math.IsNaN(a.Cover.Mask) {
 		if err := an.cover.Mask(img, &a.Face, &a.Cover); err != nil {
 			return fmt.Errorf("judge mask: %w", err)
 		}
@@ -214,6 +279,17 @@ func (an *Analyser) covered(st Stages) error {
 		if err := an.cover.Face(img, &a.Face, &a.Mesh, &a.Cover); err != nil {
 			return fmt.Errorf("judge occlusion: %w", err)
 		}
+	}
+	return nil
+}
+
+// covered is worn, and whether something hides the face, which the quality code tells.
+func (an *Analyser) covered(st Stages) error {
+	a, img := &an.a, an.picture.RGB()
+	if err := an.worn(st); err != nil {
+		return err
+	}
+	if st&Parsing != 0 {
 		if err := an.cover.Glasses(img, &a.Face, &a.Mesh, &a.Cover); err != nil {
 			return fmt.Errorf("judge head cover: %w", err)
 		}
@@ -264,5 +340,25 @@ func (an *Analyser) embed() error {
 		return fmt.Errorf("embed face: %w", err)
 	}
 	an.a.Embedding = an.vector
+	return nil
+}
+
+// embedOlder makes the templates of the older embedders that are wanted. A face that one of
+// them makes none of has none of it.
+func (an *Analyser) embedOlder(wanted func(model string) bool) error {
+	an.a.Older = an.a.Older[:0]
+	for _, o := range an.older {
+		if !wanted(o.Model()) {
+			continue
+		}
+		err := o.Embed(an.picture.RGB(), an.a.Mesh.Five(), o.vector)
+		if errors.Is(err, embed.ErrNoVector) || errors.Is(err, litert.ErrNotFinite) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("embed face with an older embedder: %w", err)
+		}
+		an.a.Older = append(an.a.Older, Vector{o.Model(), o.vector})
+	}
 	return nil
 }

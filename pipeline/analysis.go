@@ -37,10 +37,16 @@ const (
 	Passive                      // the passive liveness score
 	Mask                         // face mask
 	Parsing                      // head cover, glasses, occlusion: slow, once a decision
-	Embedding                    // the template
+	Embedding                    // the template, one an embedder
 
 	AllStages = Eyes | Passive | Mask | Parsing | Embedding
 )
+
+// A Vector is the embedding of an embedder that was added to an Analyser.
+type Vector struct {
+	Model  string
+	Vector []float32 // unit length
+}
 
 // An Analysis is what the pipeline sees in one picture. It is reused: valid until the
 // Analyser's next call.
@@ -62,4 +68,5 @@ type Analysis struct {
 	Passive   liveness.Scores // its parts, where it ran
 	Cover     cover.Result    // where Mask or Parsing ran
 	Embedding []float32       // unit length; nil where none was made
+	Older     []Vector        // of the embedders that were added, where they made one
 }

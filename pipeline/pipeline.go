@@ -3,10 +3,12 @@ package pipeline
 import (
 	"fmt"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"facegate/access"
 	"facegate/device"
+	"facegate/pipeline/cover"
 	"facegate/pipeline/embed"
 	"facegate/pipeline/face"
 	"facegate/pipeline/liveness"
@@ -25,6 +27,7 @@ type Guidance struct {
 // Options say how a pipeline judges.
 type Options struct {
 	Level liveness.Level
+	Wants Wants // until [Pipeline.Want] says otherwise
 }
 
 // A Pipeline follows the person before one camera. It is fed frames in order by one
@@ -35,6 +38,7 @@ type Pipeline struct {
 	live *liveness.Session
 	gate Gate
 
+	wants    atomic.Pointer[Wants]
 	level    liveness.Level
 	state    liveness.Result
 	t        track
@@ -43,15 +47,23 @@ type Pipeline struct {
 	same     float64 // least cosine of two frames of one face
 }
 
-// New returns a pipeline that identifies with id, whose gallery must be of the Analyser's model.
+// New returns a pipeline that identifies with id, whose galleries must be of the Analyser's
+// models.
 func New(an *Analyser, id *Identifier, o Options) (*Pipeline, error) {
 	if id.Gallery.Model() != an.Model() || id.Gallery.Dim() != an.Dim() {
 		return nil, fmt.Errorf("new pipeline: gallery of %s, embedder %s: %w", id.Gallery.Model(), an.Model(), match.ErrModel)
 	}
+	for _, r := range id.Older {
+		if e := an.embedderOf(r.Gallery.Model()); e == nil || r.Gallery.Dim() != e.Dim() {
+			return nil, fmt.Errorf("new pipeline: gallery of %s, which the analyser has no embedder for: %w", r.Gallery.Model(), match.ErrModel)
+		}
+	}
 	// What a search asks at least: who steps in for somebody else without being noticed could as
 	// well be recognised as them. Two frames of one face a moment apart stay far above it.
 	same := id.Calibration.Cosine(match.DefaultPolicyScore)
-	return &Pipeline{an: an, id: id, level: o.Level, live: liveness.NewSession(o.Level), same: same}, nil
+	p := &Pipeline{an: an, id: id, level: o.Level, live: liveness.NewSession(o.Level), same: same}
+	p.Want(o.Wants)
+	return p, nil
 }
 
 // Guidance is what to show now.
@@ -176,7 +188,7 @@ func (p *Pipeline) present(at time.Time) (s access.Sighting, settled bool, err e
 		return s, settled, nil
 	case p.t.settled:
 		if a.Embedding != nil {
-			p.t.cast(a.Embedding, "")
+			p.t.cast(p.id.of(a), nearest{})
 		}
 		return access.Sighting{}, false, nil
 	}
@@ -216,11 +228,9 @@ func (p *Pipeline) judge(at time.Time) (access.Sighting, bool, error) {
 		}
 	}
 	if a.Quality == face.OK {
-		person, err := p.id.nearest(a.Embedding)
-		if err != nil {
-			return access.Sighting{}, false, fmt.Errorf("identify: %w", err)
+		if err := p.vote(); err != nil {
+			return access.Sighting{}, false, err
 		}
-		p.t.cast(a.Embedding, person)
 	}
 	p.state = p.live.Feed(f)
 	p.guidance.Prompt, p.guidance.Progress = p.state.Prompt, p.state.Progress
@@ -233,6 +243,23 @@ func (p *Pipeline) judge(at time.Time) (access.Sighting, bool, error) {
 	return p.settle(at, p.sighting(at)), true, nil
 }
 
+// vote takes in a good frame: who it is most like and, where the door asks, what is worn.
+func (p *Pipeline) vote() error {
+	if err := p.an.embedOlder(p.id.holds); err != nil {
+		return err
+	}
+	vectors := p.id.of(&p.an.a)
+	who, err := p.id.nearest(vectors)
+	if err != nil {
+		return fmt.Errorf("identify: %w", err)
+	}
+	if err := p.glance(); err != nil {
+		return err
+	}
+	p.t.cast(vectors, who)
+	return nil
+}
+
 // identify settles a live track once all votes are cast, as who three of them name.
 func (p *Pipeline) identify(at time.Time) (access.Sighting, bool, error) {
 	// Always over the same number of frames: a verdict that could be had earlier, whenever the
@@ -241,34 +268,24 @@ func (p *Pipeline) identify(at time.Time) (access.Sighting, bool, error) {
 		return access.Sighting{}, false, nil
 	}
 	s := p.sighting(at)
-	mean, person, n := p.t.agree()
-	outcome, err := p.id.search(mean, &s)
+	if wait, err := p.examine(&s); wait || err != nil {
+		return access.Sighting{}, false, err
+	}
+	behind := covered(cover.MaskState(s.Mask))
+	outcome, err := p.id.search(p.t.template(), behind, &s)
 	if err != nil {
 		return access.Sighting{}, false, fmt.Errorf("identify: %w", err)
 	}
+	person, n := p.t.agree(behind)
 	if outcome == match.Matched && (n < quorum || s.Matches[0].Person != person) {
 		// The mean of the frames names somebody whom too few of them name.
 		s.Matches = nil
 	}
-	if err := p.examine(&s); err != nil {
-		return access.Sighting{}, false, err
+	if s.Quality != string(face.OK) {
+		s.Matches = nil // a face that is hidden is nobody's
 	}
 	p.t.known = len(s.Matches) > 0 && outcome == match.Matched
 	return p.settle(at, s), true, nil
-}
-
-// examine looks for what covers the face, which is too slow for every frame.
-func (p *Pipeline) examine(s *access.Sighting) error {
-	if err := p.an.covered(Mask | Parsing); err != nil {
-		return err
-	}
-	a := &p.an.a
-	s.Mask, s.Head = string(a.Cover.MaskState), string(a.Cover.HeadCover)
-	s.MaskScore, s.HeadScore = number(a.Cover.Mask), number(a.Cover.Head)
-	if a.Quality == face.Occluded {
-		s.Quality, s.Matches = string(face.Occluded), nil
-	}
-	return nil
 }
 
 // sighting is what is known of the track but for who it is.
@@ -284,6 +301,15 @@ func (p *Pipeline) sighting(at time.Time) access.Sighting {
 		s.Liveness = access.Spoof
 	}
 	return s
+}
+
+// Again lets the person before the lens be judged once more after a moment, although they are
+// known: the rules refused them for something that they can change, such as a mask that they
+// do not wear. It is called by the goroutine that feeds frames.
+func (p *Pipeline) Again() {
+	if p.t.settled && p.t.known {
+		p.t.known, p.t.settledAt = false, p.t.settledAt.Add(againAfter-retryAfter)
+	}
 }
 
 func (p *Pipeline) settle(at time.Time, s access.Sighting) access.Sighting {

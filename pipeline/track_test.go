@@ -33,9 +33,9 @@ func TestTrackAgrees(t *testing.T) {
 			var tr track
 			tr.reset(time.Unix(0, 0))
 			for _, p := range tt.votes {
-				tr.cast(axis(0), p)
+				tr.cast([][]float32{axis(0)}, nearest{p, p})
 			}
-			if _, person, n := tr.agree(); person != tt.person || n != tt.n {
+			if person, n := tr.agree(false); person != tt.person || n != tt.n {
 				t.Errorf("got %q with %d votes, want %q with %d", person, n, tt.person, tt.n)
 			}
 		})
@@ -45,9 +45,9 @@ func TestTrackAgrees(t *testing.T) {
 func TestTrackMeanIsOfUnitLength(t *testing.T) {
 	var tr track
 	tr.reset(time.Unix(0, 0))
-	tr.cast(axis(0), "")
-	tr.cast(axis(1), "")
-	mean, _, _ := tr.agree()
+	tr.cast([][]float32{axis(0)}, nearest{})
+	tr.cast([][]float32{axis(1)}, nearest{})
+	mean := tr.template()[0]
 	if d := dot(mean, mean); math.Abs(d-1) > 1e-6 {
 		t.Errorf("got squared length %v, want 1", d)
 	}
@@ -61,11 +61,11 @@ func TestTrackForgets(t *testing.T) {
 	var tr track
 	tr.reset(time.Unix(0, 0))
 	for range votes {
-		tr.cast(axis(0), "ada")
+		tr.cast([][]float32{axis(0)}, nearest{"ada", "ada"})
 	}
 	tr.codes[face.Dark] = 3
 	tr.reset(time.Unix(9, 0))
-	if _, person, n := tr.agree(); person != "" || n != 0 {
+	if person, n := tr.agree(true); person != "" || n != 0 {
 		t.Errorf("got %q with %d votes, want none", person, n)
 	}
 	if got := tr.refusal(); got != face.NoFace {

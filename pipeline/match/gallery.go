@@ -22,6 +22,8 @@ type Gallery struct {
 	mu      sync.RWMutex
 	vectors []float32 // row i is vectors[i*dim : (i+1)*dim]
 	owner   []int32   // index into people of each row
+	masked  []bool    // whether each row was taken behind a mask
+	behind  int       // how many of them were
 	people  []person
 	index   map[string]int32 // person id to index into people
 }
@@ -31,7 +33,8 @@ type person struct {
 	rows []int32
 }
 
-// A Candidate is one person and the best cosine of all their templates with the probe.
+// A Candidate is one person and the best cosine of all their templates of one kind with the
+// probe.
 type Candidate struct {
 	Person string
 	Cosine float64 // -1..1
@@ -44,11 +47,15 @@ type Result struct {
 	// Candidates are the best people, best first, at most one entry a person; people
 	// with equal cosines are in the order of their ids.
 	Candidates []Candidate
+	// Masked are the same by the templates taken behind a mask, which Candidates leaves out: two
+	// masked faces are more alike than two bare ones, so their cosines mean something else.
+	Masked []Candidate
 	// Templates is how many were compared: the N of [Calibration.Threshold].
 	Templates int
 
-	best []float32 // of each person in the gallery
-	top  []int32   // indices of the best people so far
+	best   []float32 // of each person in the gallery
+	behind []float32 // the same, of masked templates
+	top    []int32   // indices of the best people so far
 }
 
 // NewGallery returns an empty gallery for templates of one embedder with dim numbers each.
@@ -125,13 +132,13 @@ func (g *Gallery) Replace(from *Gallery) error {
 	}
 	// One lock at a time: two galleries that replace each other must not wait for each other.
 	from.mu.Lock()
-	vectors, owner, people, index := from.vectors, from.owner, from.people, from.index
-	from.vectors, from.owner, from.people, from.index = nil, nil, nil, map[string]int32{}
+	vectors, owner, masked, behind, people, index := from.vectors, from.owner, from.masked, from.behind, from.people, from.index
+	from.vectors, from.owner, from.masked, from.behind, from.people, from.index = nil, nil, nil, 0, nil, map[string]int32{}
 	from.mu.Unlock()
 
 	g.mu.Lock()
 	old := g.vectors
-	g.vectors, g.owner, g.people, g.index = vectors, owner, people, index
+	g.vectors, g.owner, g.masked, g.behind, g.people, g.index = vectors, owner, masked, behind, people, index
 	g.mu.Unlock()
 	clear(old)
 	return nil
@@ -142,45 +149,66 @@ func (g *Gallery) Replace(from *Gallery) error {
 // gallery's embedder is an error wrapping [ErrModel], one that is not of unit length
 // [ErrVector]; r has no candidates then.
 func (g *Gallery) Search(probe Template, k int, r *Result) error {
-	r.Candidates, r.Templates = r.Candidates[:0], 0
+	r.Candidates, r.Masked, r.Templates = r.Candidates[:0], r.Masked[:0], 0
 	if err := g.fits(probe); err != nil {
 		return fmt.Errorf("search gallery: %w", err)
 	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	if cap(r.best) < len(g.people) {
-		r.best = make([]float32, len(g.people))
-	}
-	r.best = r.best[:len(g.people)]
-	for i := range r.best {
-		r.best[i] = float32(math.Inf(-1))
+	r.best = lowest(r.best, len(g.people))
+	if g.behind > 0 {
+		r.behind = lowest(r.behind, len(g.people))
 	}
 	var scores [block]float32
 	for from := 0; from < len(g.owner); from += block {
-		owner := g.owner[from:min(from+block, len(g.owner))]
-		dots(scores[:len(owner)], g.vectors[from*g.dim:(from+len(owner))*g.dim], probe.Vector)
+		to := min(from+block, len(g.owner))
+		owner, masked := g.owner[from:to], g.masked[from:to]
+		dots(scores[:len(owner)], g.vectors[from*g.dim:to*g.dim], probe.Vector)
 		for i, p := range owner {
-			if scores[i] > r.best[p] {
-				r.best[p] = scores[i]
+			best := r.best
+			if masked[i] {
+				best = r.behind
+			}
+			if scores[i] > best[p] {
+				best[p] = scores[i]
 			}
 		}
 	}
 	r.Templates = len(g.owner)
-	g.rank(min(max(k, 2), len(g.people)), r)
+	k = min(max(k, 2), len(g.people))
+	r.Candidates = g.rank(r, r.best, k, r.Candidates)
+	if g.behind > 0 {
+		r.Masked = g.rank(r, r.behind, k, r.Masked)
+	}
 	return nil
 }
 
-// rank keeps the k best of r.best, which are few beside the people: an insertion into a
-// short sorted list that nearly always stops at its last element.
-func (g *Gallery) rank(k int, r *Result) {
+// lowest is a slice of n of the lowest numbers, in v where there is room.
+func lowest(v []float32, n int) []float32 {
+	if cap(v) < n {
+		v = make([]float32, n)
+	}
+	v = v[:n]
+	for i := range v {
+		v[i] = float32(math.Inf(-1))
+	}
+	return v
+}
+
+// rank appends the k best people to a list. They are few beside the people: an insertion into
+// a short sorted list that nearly always stops at its last element.
+func (g *Gallery) rank(r *Result, best []float32, k int, list []Candidate) []Candidate {
 	better := func(a, b int32) bool {
-		if r.best[a] != r.best[b] {
-			return r.best[a] > r.best[b]
+		if best[a] != best[b] {
+			return best[a] > best[b]
 		}
 		return g.people[a].id < g.people[b].id
 	}
 	r.top = r.top[:0]
-	for p := range int32(len(r.best)) {
+	for p := range int32(len(best)) {
+		if math.IsInf(float64(best[p]), -1) {
+			continue // no template of this kind
+		}
 		if len(r.top) == k {
 			if !better(p, r.top[k-1]) {
 				continue
@@ -195,8 +223,9 @@ func (g *Gallery) rank(k int, r *Result) {
 		r.top[i] = p
 	}
 	for _, p := range r.top {
-		r.Candidates = append(r.Candidates, Candidate{g.people[p].id, clampCosine(r.best[p])})
+		list = append(list, Candidate{g.people[p].id, clampCosine(best[p])})
 	}
+	return list
 }
 
 func (g *Gallery) fits(t Template) error {
@@ -231,6 +260,10 @@ func (g *Gallery) add(id string, templates []Template) {
 	for _, t := range templates {
 		g.people[p].rows = append(g.people[p].rows, int32(len(g.owner)))
 		g.owner = append(g.owner, p)
+		g.masked = append(g.masked, t.Masked)
+		if t.Masked {
+			g.behind++
+		}
 		g.vectors = append(g.vectors, t.Vector...)
 	}
 }
@@ -262,7 +295,11 @@ func (g *Gallery) remove(id string) bool {
 // removeRow closes the gap with the last row. The row is no longer in its person's list.
 func (g *Gallery) removeRow(row int32) {
 	last := int32(len(g.owner) - 1)
+	if g.masked[row] {
+		g.behind--
+	}
 	if row != last {
+		g.masked[row] = g.masked[last]
 		copy(g.vectors[int(row)*g.dim:], g.vectors[int(last)*g.dim:])
 		p := g.owner[last]
 		g.owner[row] = p
@@ -270,12 +307,12 @@ func (g *Gallery) removeRow(row int32) {
 		rows[slices.Index(rows, last)] = row
 	}
 	clear(g.vectors[int(last)*g.dim:])
-	g.vectors, g.owner = g.vectors[:int(last)*g.dim], g.owner[:last]
+	g.vectors, g.owner, g.masked = g.vectors[:int(last)*g.dim], g.owner[:last], g.masked[:last]
 }
 
 // grow moves the vectors rather than append, which would leave a copy of them behind.
 func (g *Gallery) grow(n int) {
-	g.owner = slices.Grow(g.owner, n)
+	g.owner, g.masked = slices.Grow(g.owner, n), slices.Grow(g.masked, n)
 	if need := len(g.vectors) + n*g.dim; need > cap(g.vectors) {
 		old := g.vectors
 		g.vectors = append(make([]float32, 0, need), old...)

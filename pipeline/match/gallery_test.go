@@ -41,7 +41,7 @@ func newGallery(tb testing.TB, dim int) *Gallery {
 func mustAdd(tb rapid.TB, g *Gallery, id string, vectors ...[]float32) {
 	tb.Helper()
 	for _, v := range vectors {
-		if err := g.Add(id, Template{model, v}); err != nil {
+		if err := g.Add(id, Template{Model: model, Vector: v}); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestSearchEqualsBruteForce(t *testing.T) {
 			case 2:
 				v := unitVector(rnd, dim)
 				people[id] = [][]float32{v}
-				if err := g.Set(id, Template{model, v}); err != nil {
+				if err := g.Set(id, Template{Model: model, Vector: v}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -112,7 +112,7 @@ func TestSearchEqualsBruteForce(t *testing.T) {
 		for range 5 {
 			k := rapid.IntRange(-1, 10).Draw(t, "k")
 			probe := unitVector(rnd, dim)
-			if err := g.Search(Template{model, probe}, k, &r); err != nil {
+			if err := g.Search(Template{Model: model, Vector: probe}, k, &r); err != nil {
 				t.Fatal(err)
 			}
 			want := bruteForce(people, probe)
@@ -152,7 +152,7 @@ func TestSearchIgnoresOrder(t *testing.T) {
 			}
 			entries = append(entries, entry{fmt.Sprint(rnd.IntN(120)), v})
 		}
-		probe := Template{model, entries[rnd.IntN(len(entries))].v}
+		probe := Template{Model: model, Vector: entries[rnd.IntN(len(entries))].v}
 		search := func(detour bool) []Candidate {
 			g, err := NewGallery(model, dim)
 			if err != nil {
@@ -186,7 +186,7 @@ func TestTiesGoToTheLesserID(t *testing.T) {
 		mustAdd(t, g, id, v)
 	}
 	var r Result
-	if err := g.Search(Template{model, v}, 3, &r); err != nil {
+	if err := g.Search(Template{Model: model, Vector: v}, 3, &r); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -222,15 +222,15 @@ func TestUnusableVectorsNeverMatch(t *testing.T) {
 		template Template
 		want     error
 	}{
-		{"zero", Template{model, make([]float32, dim)}, ErrVector},
-		{"all NaN", Template{model, slices.Repeat([]float32{nan}, dim)}, ErrVector},
-		{"too long", Template{model, scaled(1.1)}, ErrVector},
-		{"too short", Template{model, scaled(.9)}, ErrVector},
-		{"huge", Template{model, scaled(math.MaxFloat32)}, ErrVector},
-		{"another embedder", Template{"embedder-b", good}, ErrModel},
-		{"no embedder", Template{"", good}, ErrModel},
-		{"another dimension", Template{model, unitVector(rnd, dim+1)}, ErrModel},
-		{"no numbers", Template{model, nil}, ErrModel},
+		{"zero", Template{Model: model, Vector: make([]float32, dim)}, ErrVector},
+		{"all NaN", Template{Model: model, Vector: slices.Repeat([]float32{nan}, dim)}, ErrVector},
+		{"too long", Template{Model: model, Vector: scaled(1.1)}, ErrVector},
+		{"too short", Template{Model: model, Vector: scaled(.9)}, ErrVector},
+		{"huge", Template{Model: model, Vector: scaled(math.MaxFloat32)}, ErrVector},
+		{"another embedder", Template{Model: "embedder-b", Vector: good}, ErrModel},
+		{"no embedder", Template{Model: "", Vector: good}, ErrModel},
+		{"another dimension", Template{Model: model, Vector: unitVector(rnd, dim+1)}, ErrModel},
+		{"no numbers", Template{Model: model, Vector: nil}, ErrModel},
 	}
 	for i := range dim {
 		for _, x := range []float32{nan, inf, -inf} {
@@ -238,7 +238,7 @@ func TestUnusableVectorsNeverMatch(t *testing.T) {
 				name     string
 				template Template
 				want     error
-			}{fmt.Sprintf("%v at %d", x, i), Template{model, with(i, x)}, ErrVector})
+			}{fmt.Sprintf("%v at %d", x, i), Template{Model: model, Vector: with(i, x)}, ErrVector})
 		}
 	}
 	for _, tt := range tests {
@@ -246,7 +246,7 @@ func TestUnusableVectorsNeverMatch(t *testing.T) {
 			g := newGallery(t, dim)
 			mustAdd(t, g, "known", good)
 			// The good template beside the bad one must not get in either.
-			if err := g.Add("new", Template{model, good}, tt.template); !errors.Is(err, tt.want) {
+			if err := g.Add("new", Template{Model: model, Vector: good}, tt.template); !errors.Is(err, tt.want) {
 				t.Errorf("add: error %v, want %v", err, tt.want)
 			}
 			if err := g.Set("known", tt.template); !errors.Is(err, tt.want) {
@@ -262,7 +262,7 @@ func TestUnusableVectorsNeverMatch(t *testing.T) {
 			if len(r.Candidates) != 0 {
 				t.Errorf("candidates after an error: %v", r.Candidates)
 			}
-			for _, pair := range [][2]Template{{tt.template, {model, good}}, {{model, good}, tt.template}} {
+			for _, pair := range [][2]Template{{tt.template, {Model: model, Vector: good}}, {{Model: model, Vector: good}, tt.template}} {
 				if c, err := Compare(pair[0], pair[1]); !errors.Is(err, tt.want) || c != 0 {
 					t.Errorf("compare: %v, %v; want %v", c, err, tt.want)
 				}
@@ -292,7 +292,7 @@ func TestReplace(t *testing.T) {
 		t.Fatal(err)
 	}
 	var r Result
-	if err := g.Search(Template{model, a}, 5, &r); err != nil {
+	if err := g.Search(Template{Model: model, Vector: a}, 5, &r); err != nil {
 		t.Fatal(err)
 	}
 	if len(r.Candidates) != 1 || r.Candidates[0].Person != "new" {
@@ -342,7 +342,7 @@ func TestRemoveOverwrites(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	const dim = 32
 	rnd := rand.New(rand.NewPCG(6, 6))
-	a, b := Template{model, unitVector(rnd, dim)}, Template{model, unitVector(rnd, dim)}
+	a, b := Template{Model: model, Vector: unitVector(rnd, dim)}, Template{Model: model, Vector: unitVector(rnd, dim)}
 	g := newGallery(t, dim)
 	for i := range 600 {
 		mustAdd(t, g, fmt.Sprint(i), unitVector(rnd, dim))
@@ -409,10 +409,10 @@ func TestSearchAllocatesNothing(t *testing.T) {
 func TestTemplatesDoNotPrintThemselves(t *testing.T) {
 	v := unitVector(rand.New(rand.NewPCG(7, 7)), 4)
 	want := "template embedder-a/4"
-	if got := fmt.Sprintf("%v", Template{model, v}); got != want {
+	if got := fmt.Sprintf("%v", Template{Model: model, Vector: v}); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got := (Template{model, v}).LogValue().String(); got != want {
+	if got := (Template{Model: model, Vector: v}).LogValue().String(); got != want {
 		t.Errorf("logged %q, want %q", got, want)
 	}
 }
@@ -428,7 +428,7 @@ func filled(tb testing.TB, n, dim int) (*Gallery, []Template) {
 	}
 	probes := make([]Template, 16)
 	for i := range probes {
-		probes[i] = Template{model, unitVector(rnd, dim)}
+		probes[i] = Template{Model: model, Vector: unitVector(rnd, dim)}
 	}
 	return g, probes
 }

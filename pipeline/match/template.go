@@ -39,6 +39,9 @@ const normTolerance = 2e-3
 type Template struct {
 	Model  string    // the embedder's id, not empty
 	Vector []float32 // unit length; lent to the functions of this package, never kept
+	// Masked says that the face was behind a mask. A [Gallery] keeps such templates apart; in a
+	// probe and in Compare it is not looked at.
+	Masked bool
 }
 
 // Check returns an error wrapping [ErrModel] for a template without an embedder or numbers,
