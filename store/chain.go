@@ -141,10 +141,10 @@ func (db *DB) readHead(ctx context.Context) (h head, err error) {
 // was not written by this store or the last event is not the one it names.
 func (tx *Tx) readHead() (h head, err error) {
 	var hash, mac, last []byte
-	var end uint64
+	var end, signed uint64
 	err = tx.sql.QueryRowContext(tx.ctx, `SELECT chain.seq, chain.hash, chain.mac, event.hash,
-			(SELECT coalesce(max(seq), 0) FROM event)
-		FROM chain LEFT JOIN event ON event.seq = chain.seq`).Scan(&h.seq, &hash, &mac, &last, &end)
+			(SELECT coalesce(max(seq), 0) FROM event), (SELECT coalesce(max(seq), 0) FROM signed_head)
+		FROM chain LEFT JOIN event ON event.seq = chain.seq`).Scan(&h.seq, &hash, &mac, &last, &end, &signed)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return head{}, &ChainError{1, "the record of the chain's end is missing"}
@@ -163,6 +163,8 @@ func (tx *Tx) readHead() (h head, err error) {
 		return head{}, &ChainError{h.seq + 1, "events were added by something else"}
 	case h.seq > 0 && !hmac.Equal(hash, last):
 		return head{}, &ChainError{h.seq, "the last event is not the one the chain ends with"}
+	case signed > h.seq:
+		return head{}, &ChainError{h.seq + 1, fmt.Sprintf("events %d to %d were cut off: the device has signed the last of them", h.seq+1, signed)}
 	}
 	return h, nil
 }
@@ -248,7 +250,7 @@ func (db *DB) VerifyEvents(ctx context.Context) (v Verified, err error) {
 		if err := tx.agree(anchored, state, h); err != nil {
 			return err
 		}
-		v.Signed, err = tx.checkSigned(last)
+		v.Signed, err = tx.checkSigned()
 		return err
 	})
 	return v, err

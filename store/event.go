@@ -125,7 +125,8 @@ const (
 // returns an error, which it passes on. Where the clock was set back, older events stand
 // between them, and fn gets them too. The trail is read backwards until 200 events in a row
 // are older, or 200 000 were looked at, so what lies behind those is not found. A record that
-// does not decode gives a *[ChainError] after those before it. fn must not use the store.
+// does not decode gives a *[ChainError] after those before it. The write-ahead log cannot be
+// emptied until fn is done.
 func (db *DB) EventsSince(ctx context.Context, since time.Time, fn func(access.Event) error) error {
 	return db.View(ctx, func(tx *Tx) error {
 		first, err := tx.firstSince(since)
@@ -137,9 +138,10 @@ func (db *DB) EventsSince(ctx context.Context, since time.Time, fn func(access.E
 					return err
 				}
 			}
-			if first += uint64(len(page)); len(page) < stride {
+			if len(page) < stride {
 				break
 			}
+			first = page[len(page)-1].Seq + 1
 		}
 		return err
 	})

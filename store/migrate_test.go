@@ -12,6 +12,9 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"facegate/access"
 	"facegate/store/seal"
@@ -107,6 +110,109 @@ func TestMigrate(t *testing.T) {
 	}
 	if _, err := db.VerifyEvents(t.Context()); err != nil {
 		t.Errorf("chain in the copy: %v", err)
+	}
+}
+
+// A store as the first release left it.
+func version1(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	o := options(dir)
+	must(t, os.WriteFile(o.KeyFile, []byte(strings.Repeat("07", seal.KeySize)+"\n"), 0o600))
+	anchor, err := os.ReadFile("testdata/version-1.head")
+	must(t, err)
+	must(t, os.WriteFile(o.Path+"-head", anchor, 0o600))
+	dump, err := os.ReadFile("testdata/version-1.sql")
+	must(t, err)
+	db, err := sql.Open("sqlite3", "file:"+o.Path)
+	must(t, err)
+	run(t, db, string(dump))
+	must(t, db.Close())
+	must(t, os.Chmod(o.Path, 0o600))
+	return dir
+}
+
+func TestMigrateFromVersion1(t *testing.T) {
+	db := open(t, version1(t))
+	if v := schemaVersion(t, db); v != known(t) {
+		t.Errorf("version %d, want %d", v, known(t))
+	}
+	ada, err := db.Person(t.Context(), "p1")
+	want := access.Person{
+		ID: "p1", Name: "Ada Unterwegs", Groups: []string{"lab"}, ValidFrom: noon, ValidUntil: noon.AddDate(1, 0, 0), Blocked: true,
+		BlockReason: "badge lost", Revision: 1, Created: noon, Changed: noon,
+	}
+	if diff := cmp.Diff(want, ada); diff != "" || err != nil {
+		t.Errorf("person: %v (-want +got)\n%s", err, diff)
+	}
+	if diff := cmp.Diff([]string{"p1 [0.5 -0.25 1e-20]", "p2 [3 4]", "p2 [5 6]"}, templates(t, db, "m1")); diff != "" {
+		t.Errorf("templates (-want +got)\n%s", diff)
+	}
+	if v, err := db.VerifyEvents(t.Context()); err != nil || v.Events != 11 {
+		t.Errorf("chain: %+v, %v", v, err)
+	}
+	if journal, seq, err := db.DoorCursor(t.Context()); journal != "j1" || seq != 7 || err != nil {
+		t.Errorf("door cursor: %s %d, %v", journal, seq, err)
+	}
+	// Who was seen is taken from the trail, so that no template is taken for forgotten.
+	for id, want := range map[string]time.Time{"p1": noon.AddDate(0, 2, 0), "p2": noon.AddDate(0, 2, 0), "p3": {}} {
+		if got := lastSeen(t, db, id); !got.Equal(want) {
+			t.Errorf("%s was last seen %v, want %v", id, got, want)
+		}
+	}
+	update(t, db, func(tx *Tx) error { _, err := tx.SetPolicy("x"); return err })
+}
+
+// An event that does not even parse keeps nobody from migrating: verifying is what names it.
+func TestMigrateWithADamagedEvent(t *testing.T) {
+	dir := version1(t)
+	meddle(t, dir, func(raw *sql.DB) {
+		run(t, raw, "UPDATE event SET body = 'granted' WHERE seq = 7", `UPDATE event SET body = replace(body, '2026-05', 'never') WHERE seq = 8`)
+	})
+	db := open(t, dir)
+	if got := lastSeen(t, db, "p2"); !got.Equal(noon.AddDate(0, 1, 1)) {
+		t.Errorf("last seen %v", got)
+	}
+	_, err := db.VerifyEvents(t.Context())
+	if broken, ok := errors.AsType[*ChainError](err); !ok || broken.Seq != 7 {
+		t.Errorf("verify: %v", err)
+	}
+}
+
+// A release goes on working on what a later one has added to, unless that one says it must not.
+func TestGoingBackToARelease(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir)
+	addPerson(t, db, "p1")
+	must(t, db.migrate(t.Context(), withNext(t, "CREATE TABLE extra (a INTEGER) STRICT")))
+	must(t, db.Close())
+	db = open(t, dir)
+	addPerson(t, db, "p2")
+	if v := schemaVersion(t, db); v != known(t)+1 {
+		t.Errorf("version %d, want it left at %d", v, known(t)+1)
+	}
+
+	// What the release of version 1 writes fits this schema.
+	first, err := fs.ReadFile(migrations(), "0001_start.sql")
+	must(t, err)
+	must(t, db.migrate(t.Context(), fstest.MapFS{"0001_start.sql": &fstest.MapFile{Data: first}}))
+	tx, err := db.writer.BeginTx(t.Context(), nil)
+	must(t, err)
+	defer tx.Rollback() //nolint:errcheck // nothing of it is to stay
+	for _, s := range []string{
+		`INSERT INTO person VALUES ('old', 90, x'00') ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, sealed = excluded.sealed`,
+		`INSERT INTO template (id, person, rev, model, sealed, quality, source, created) VALUES ('t1', 'old', 91, 'm1', x'00', 0.5, 'camera', 1)`,
+		`INSERT INTO event VALUES ((SELECT max(seq) + 1 FROM event), '{}', x'00', x'00', x'00')`,
+		`INSERT INTO outbox VALUES ((SELECT max(seq) FROM event))`,
+		`INSERT OR REPLACE INTO chain VALUES (1, 1, x'00', x'00')`,
+		`INSERT INTO counter VALUES ('door j1', 1)`,
+		`INSERT INTO secret VALUES ('x', x'00')`,
+		`DELETE FROM template WHERE person = 'old'`,
+		`DELETE FROM person WHERE id = 'old'`,
+	} {
+		if _, err := tx.ExecContext(t.Context(), s); err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
 	}
 }
 
@@ -282,8 +388,13 @@ func TestKeyRotation(t *testing.T) {
 	db := open(t, dir)
 	for _, id := range []string{"p1", "p2", "p3"} {
 		addPerson(t, db, id)
-		addTemplate(t, db, id, 1, 2)
+		addPicture(t, db, id, addTemplate(t, db, id, 1, 2).ID, "of "+id)
 	}
+	for range 5 { // more than are resealed at once
+		update(t, db, func(tx *Tx) error { _, err := tx.SetPolicy("policy"); return err })
+	}
+	_, err := db.SignHead(t.Context(), act)
+	must(t, err)
 	must(t, db.Close())
 	old, err := os.ReadFile(o.KeyFile)
 	must(t, err)
@@ -297,8 +408,8 @@ func TestKeyRotation(t *testing.T) {
 		return err
 	})
 	n, err := db.Reseal(t.Context())
-	if err != nil || n != 1+2+3 { // the chain's secret, two people, three templates
-		t.Errorf("resealed %d rows, %v, want 6", n, err)
+	if err != nil || n != 2+2+3+3+5 { // two secrets, two people, three templates and pictures, five policies
+		t.Errorf("resealed %d rows, %v, want 15", n, err)
 	}
 	if n, err := db.Reseal(t.Context()); err != nil || n != 0 {
 		t.Errorf("a second time: %d, %v", n, err)
@@ -313,8 +424,14 @@ func TestKeyRotation(t *testing.T) {
 	if got := templates(t, db, "m1"); len(got) != 3 || strings.Contains(strings.Join(got, ""), "!") {
 		t.Errorf("templates with the new key alone: %v", got)
 	}
-	if _, err := db.VerifyEvents(t.Context()); err != nil {
-		t.Errorf("chain with the new key alone: %v", err)
+	if v, err := db.VerifyEvents(t.Context()); err != nil || v.Signed != 1 {
+		t.Errorf("chain with the new key alone: %+v, %v", v, err)
+	}
+	if diff := cmp.Diff([]string{"p1 of p1", "p2 of p2", "p3 of p3"}, pictures(t, db)); diff != "" {
+		t.Errorf("pictures with the new key alone (-want +got)\n%s", diff)
+	}
+	if p, err := db.Policy(t.Context()); err != nil || p.Body != "policy" {
+		t.Errorf("policy with the new key alone: %+v, %v", p, err)
 	}
 	must(t, db.Close())
 
@@ -323,7 +440,7 @@ func TestKeyRotation(t *testing.T) {
 	meddle(t, dir, func(raw *sql.DB) { run(t, raw, "UPDATE template SET rev = 99 WHERE n = 1") })
 	db = open(t, dir)
 	n, err = db.Reseal(t.Context())
-	if n != 6 || !errors.Is(err, seal.ErrSealed) || !strings.Contains(err.Error(), "template 1") {
+	if n != 2+3+2+3+5 || !errors.Is(err, seal.ErrSealed) || !strings.Contains(err.Error(), "template 1") {
 		t.Errorf("with a damaged row: %d, %v", n, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,79 @@ func TestPeople(t *testing.T) {
 	}
 }
 
+// Everything there is to know of a person is kept, and kept sealed.
+func TestPersonIsKeptWhole(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir)
+	want := access.Person{
+		ID: "p1", Name: "Ada Unterwegs", Groups: []string{"lab"}, ValidFrom: noon, ValidUntil: noon.Add(time.Hour), Blocked: true,
+		BlockReason: "badge lost", Unlock: 20 * time.Second, Visitor: true, NoFace: true, PIN: "$argon2id$pin", Duress: "$argon2id$duress",
+		Consent: &access.Consent{Text: "2026-01", At: noon.Add(time.Millisecond), How: "screen", Witness: "Karl Zeuge"},
+		Bypass:  &access.Bypass{Since: noon, Until: noon.Add(time.Hour), Reason: "Umzug im Lager", Author: "admin:ada"},
+	}
+	if n := reflect.TypeFor[access.Person]().NumField(); n != 17 {
+		t.Fatalf("a person has %d fields: are all of them kept, and in this test?", n)
+	}
+	given := want
+	given.Consent = new(*want.Consent)
+	given.Consent.At = given.Consent.At.Add(1234)
+	update(t, db, func(tx *Tx) error { _, err := tx.AddPerson(given); return err })
+	if given.Consent.At.Equal(want.Consent.At) {
+		t.Error("AddPerson changed what it was given")
+	}
+	want.Revision, want.Created, want.Changed = 1, noon, noon
+	got, err := open(t, dir).Person(t.Context(), "p1")
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	for _, secret := range []string{"Ada", "badge", "argon2id", "Zeuge", "Umzug"} {
+		if names := find(t, dir, []byte(secret)); names != nil {
+			t.Errorf("%q is in %v", secret, names)
+		}
+	}
+}
+
+func TestChangePerson(t *testing.T) {
+	db := open(t, t.TempDir())
+	addPerson(t, db, "p1")
+	addTemplate(t, db, "p1", 1)
+	later := Act{At: noon.Add(time.Minute), Source: access.SourceAdmin("eve")}
+	err := db.Update(t.Context(), later, func(tx *Tx) error {
+		got, err := tx.ChangePerson("p1", "pin", func(p *access.Person) error {
+			p.ID, p.Created, p.Revision, p.PIN = "p2", time.Time{}, 99, "$hash"
+			return nil
+		})
+		want := access.Person{ID: "p1", Name: "Name of p1", PIN: "$hash", Revision: 3, Created: noon, Changed: later.At}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		return err
+	})
+	must(t, err)
+	events, err := db.Events(t.Context(), 2, 10)
+	if err != nil || len(events) != 1 || events[0].Kind != access.KindPersonChanged || !cmp.Equal(events[0].Data, map[string]string{"changed": "pin"}) {
+		t.Errorf("events: %+v, %v", events, err)
+	}
+	stop := errors.New("stop")
+	for name, tt := range map[string]struct {
+		id   string
+		fn   func(*access.Person) error
+		want error
+	}{
+		"nobody":       {"p9", func(*access.Person) error { return nil }, access.ErrNotFound},
+		"not fit":      {"p1", func(p *access.Person) error { p.PIN, p.Duress = "", "x"; return nil }, access.ErrInvalid},
+		"its own mind": {"p1", func(p *access.Person) error { p.Name = "No"; return stop }, stop},
+	} {
+		err := db.Update(t.Context(), act, func(tx *Tx) error { _, err := tx.ChangePerson(tt.id, "x", tt.fn); return err })
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+	if p, err := db.Person(t.Context(), "p1"); err != nil || p.Name != "Name of p1" || p.PIN != "$hash" {
+		t.Errorf("afterwards: %+v, %v", p, err)
+	}
+}
+
 // people are the ids of everybody who opens, and "!id" of those who do not.
 func people(t *testing.T, db *DB) (ids []string) {
 	t.Helper()
@@ -151,7 +225,7 @@ func TestTemplates(t *testing.T) {
 	addTemplate(t, db, "p2", 3, 4)
 	addTemplate(t, db, "p1", 5, 6)
 	update(t, db, func(tx *Tx) error {
-		_, err := tx.AddTemplate(Template{Person: "p1", Model: "m2", Vector: []float32{7}, Resembles: "p2", Source: "api:native"})
+		_, err := tx.AddTemplate(Template{Person: "p1", Model: "m2", Vector: []float32{7}, Cover: CoverMask, Resembles: "p2", Source: "api:native"})
 		return err
 	})
 	if diff := cmp.Diff([]string{"p1 [0.5 -0.25 1e-20]", "p2 [3 4]", "p1 [5 6]"}, templates(t, db, "m1")); diff != "" {
@@ -171,6 +245,9 @@ func TestTemplates(t *testing.T) {
 		if len(all) != 3 {
 			t.Fatalf("%d templates of p1, want 3", len(all))
 		}
+		if all[0].Cover != CoverNone || all[2].Cover != CoverMask {
+			t.Errorf("covers %q and %q", all[0].Cover, all[2].Cover)
+		}
 		want := Template{
 			ID: one.ID, Person: "p1", Model: "m1", Vector: []float32{0.5, -0.25, 1e-20}, Quality: 0.9, Source: "admin:ada",
 			Created: noon, Revision: 3,
@@ -184,8 +261,8 @@ func TestTemplates(t *testing.T) {
 		t.Fatal(err)
 	}
 	events, err := db.Events(t.Context(), 5, 10)
-	if err != nil || len(events) != 1 || events[0].Data["resembles"] != "p2" {
-		t.Errorf("the override is not on record: %+v, %v", events, err)
+	if err != nil || len(events) != 1 || events[0].Data["resembles"] != "p2" || events[0].Data["cover"] != "mask" {
+		t.Errorf("override or cover is not on record: %+v, %v", events, err)
 	}
 
 	update(t, db, func(tx *Tx) error {
@@ -218,6 +295,7 @@ func TestTemplatesThatAreRefused(t *testing.T) {
 		"a huge vector":     {Person: "p1", Model: "m", Vector: make([]float32, maxDim+1)},
 		"no model":          {Person: "p1", Vector: []float32{1}},
 		"a quality of NaN":  {Person: "p1", Model: "m", Vector: []float32{1}, Quality: math.NaN()},
+		"an unknown cover":  {Person: "p1", Model: "m", Vector: []float32{1}, Cover: "hat"},
 		"a quality above 1": {Person: "p1", Model: "m", Vector: []float32{1}, Quality: 1.1},
 	} {
 		err := db.Update(t.Context(), act, func(tx *Tx) error { _, err := tx.AddTemplate(x); return err })
@@ -242,6 +320,10 @@ func TestTemplatesThatAreRefused(t *testing.T) {
 	if !errors.Is(err, access.ErrTooMany) {
 		t.Errorf("the ninth: %v", err)
 	}
+	update(t, db, func(tx *Tx) error { // a new model's have room beside them
+		_, err := tx.AddTemplate(Template{Person: "p1", Model: "m2", Vector: []float32{1}})
+		return err
+	})
 }
 
 // What was moved, altered or sealed by another key is never given as a template or person.
@@ -328,21 +410,38 @@ func TestErase(t *testing.T) {
 		raw = append(raw, byte(b), byte(b>>8), byte(b>>16), byte(b>>24))
 	}
 	update(t, db, func(tx *Tx) error {
-		if _, err := tx.AddPerson(access.Person{ID: "p1", Name: name, Blocked: true, BlockReason: "Unfug im Serverraum"}); err != nil {
+		_, err := tx.AddPerson(access.Person{
+			ID: "p1", Name: name, Blocked: true, BlockReason: "Unfug im Serverraum", PIN: "$argon2id$geheim", Duress: "$argon2id$zwang",
+			Bypass: &access.Bypass{Since: noon, Until: noon.Add(time.Hour), Reason: "Umzug", Author: "ada"},
+		})
+		if err != nil {
 			return err
 		}
-		_, err := tx.AddTemplate(Template{Person: "p1", Model: "m1", Vector: vector})
-		return err
+		_, err = tx.GiveConsent("p1", access.Consent{Text: "2026-01", How: "paper", Witness: "Karl Zeuge"})
+		if err != nil {
+			return err
+		}
+		x, err := tx.AddTemplate(Template{Person: "p1", Model: "m1", Vector: vector})
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Append(access.Event{Kind: access.KindGranted, Person: "p1"}); err != nil {
+			return err
+		}
+		return tx.AddPicture("p1", x.ID, jpeg(strings.Repeat("pixels of a face ", 2000)))
 	})
 	addPerson(t, db, "p2")
 	addTemplate(t, db, "p2", 1)
-	var person, template []byte
-	for query, dst := range map[string]*[]byte{"SELECT sealed FROM person WHERE id = 'p1'": &person, "SELECT sealed FROM template WHERE person = 'p1'": &template} {
+	var person, template, picture []byte
+	for query, dst := range map[string]*[]byte{
+		"SELECT sealed FROM person WHERE id = 'p1'": &person, "SELECT sealed FROM template WHERE person = 'p1'": &template,
+		"SELECT sealed FROM picture WHERE person = 'p1'": &picture,
+	} {
 		if err := db.reader.QueryRowContext(t.Context(), query).Scan(dst); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(find(t, dir, person)) == 0 || len(find(t, dir, template[:512])) == 0 {
+	if len(find(t, dir, person)) == 0 || len(find(t, dir, template[:512])) == 0 || len(find(t, dir, picture[8000:8500])) == 0 {
 		t.Fatal("the search finds nothing, so it proves nothing")
 	}
 	snapshot := options(dir).Path + ".before-2"
@@ -357,17 +456,29 @@ func TestErase(t *testing.T) {
 			}
 		}
 	}
-	check("before", []byte(name), []byte("Unfug"), raw)
+	plain := [][]byte{[]byte(name), []byte("Unfug"), []byte("argon2id"), []byte("Zeuge"), []byte("Umzug"), []byte("pixels"), raw}
+	check("before", plain...)
 
 	r, err := db.ErasePerson(t.Context(), act, "p1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Receipt{Person: "p1", At: noon, Templates: 1, Snapshots: 1, Event: 5, Hash: r.Hash}
+	want := Receipt{Person: "p1", At: noon, Templates: 1, Pictures: 1, Snapshots: 1, Event: 7, Hash: r.Hash}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("receipt (-want +got)\n%s", diff)
 	}
-	check("after", []byte(name), raw, person[21:], template[21:100], template[900:1000])
+	check("after", plain...)
+	check("after", person[21:], template[21:100], template[900:1000], picture[21:100])
+	for i := 1000; i < len(picture)-100; i += 1000 {
+		check("after", picture[i:i+100])
+	}
+	events, err := db.Events(t.Context(), 6, 1)
+	if err != nil || len(events) != 1 || !cmp.Equal(events[0].Data, map[string]string{"templates": "1", "pictures": "1"}) {
+		t.Errorf("event: %+v, %v", events, err)
+	}
+	if left := pictures(t, db); left != nil {
+		t.Errorf("pictures left: %v", left)
+	}
 	if diff := cmp.Diff([]string{"p2"}, people(t, db)); diff != "" {
 		t.Error(diff)
 	}
@@ -381,8 +492,38 @@ func TestErase(t *testing.T) {
 	// The id may be used again; what was sealed for its former owner does not fit.
 	addPerson(t, db, "p1")
 	p, err := db.Person(t.Context(), "p1")
-	if err != nil || p.Revision <= 4 {
+	if err != nil || p.Revision <= 6 {
 		t.Errorf("revision %d, %v: it went back", p.Revision, err)
+	}
+	if at := lastSeen(t, db, "p1"); !at.IsZero() {
+		t.Errorf("the new owner of the id was last seen %v", at)
+	}
+}
+
+// What goes without the person is overwritten just as well.
+func TestRemovedIsErased(t *testing.T) {
+	for name, do := range map[string]func(tx *Tx, template string) error{
+		"consent withdrawn": func(tx *Tx, _ string) error { _, err := tx.WithdrawConsent("p1"); return err },
+		"templates removed": func(tx *Tx, _ string) error { _, err := tx.RemoveTemplates("p1"); return err },
+		"template removed":  func(tx *Tx, template string) error { return tx.RemoveTemplate(template) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			db := open(t, dir)
+			addPerson(t, db, "p1")
+			x := addTemplate(t, db, "p1", make1(300)...)
+			addPicture(t, db, "p1", x.ID, strings.Repeat("pixels ", 2000))
+			var template, picture []byte
+			must(t, db.reader.QueryRowContext(t.Context(), "SELECT template.sealed, picture.sealed FROM template, picture").Scan(&template, &picture))
+			template, picture = template[100:400], picture[9000:9400]
+			if find(t, dir, template) == nil || find(t, dir, picture) == nil {
+				t.Fatal("the search finds nothing, so it proves nothing")
+			}
+			update(t, db, func(tx *Tx) error { return do(tx, x.ID) })
+			if names := append(find(t, dir, template), find(t, dir, picture)...); names != nil {
+				t.Errorf("still in %v", names)
+			}
+		})
 	}
 }
 

@@ -84,9 +84,13 @@ func Hash(typed string) (string, error) {
 	salt := make([]byte, saltSize)
 	_, _ = rand.Read(salt) // never fails: crypto/rand ends the program instead
 	p := current()
+	return p.text(salt, p.key(typed, salt, hashSize)), nil
+}
+
+// text is a hash as it is kept.
+func (p params) text(salt, key []byte) string {
 	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.memory, p.passes, p.lanes,
-		b64.EncodeToString(salt), b64.EncodeToString(p.key(typed, salt, hashSize))), nil
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.memory, p.passes, p.lanes, b64.EncodeToString(salt), b64.EncodeToString(key))
 }
 
 func (p params) key(typed string, salt []byte, size int) []byte {

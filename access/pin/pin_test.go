@@ -50,3 +50,72 @@ func TestUsable(t *testing.T) {
 		}
 	}
 }
+
+// What another program wrote is understood: the vector of the reference implementation
+// (P-H-C/phc-winner-argon2, src/test.c).
+func TestForeignHash(t *testing.T) {
+	const h = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
+	if !Check(h, "password") || Check(h, "passworc") {
+		t.Error("the reference's vector does not check")
+	}
+}
+
+// Everything but the one spelling, within bounds, is nobody's hash.
+func TestParse(t *testing.T) {
+	good := "$argon2id$v=19$m=19456,t=2,p=1$" + strings.Repeat("A", 22) + "$" + strings.Repeat("A", 43)
+	if p, salt, key, ok := parse(good); !ok || p != current() || len(salt) != saltSize || len(key) != hashSize {
+		t.Fatalf("%s does not parse", good)
+	}
+	for old, bad := range map[string]string{
+		"argon2id": "argon2i", "v=19": "v=16", "m=19456": "m=4294967295", "t=2": "t=4294967295", "p=1": "p=255", "$m=": "$x=",
+		"19456": "65537", "=2,": "=9,", "p=1$": "p=5$", "=19456": "=+19456", "=2": "=02", "=1$": "=0$", "m=19456,": "m=7,", "t=": "t=-",
+		",p=1": "", "p=1$A": "p=1,x=1$A", "AAAA$": "AA\nAA$", "A$A": "B$A", "$v=19": "", "$argon": "argon",
+		strings.Repeat("A", 22): "AAAA", strings.Repeat("A", 43): "AAAA",
+		"$" + strings.Repeat("A", 43): "$" + strings.Repeat("A", 88), strings.Repeat("A", 21): strings.Repeat("A", 300),
+	} {
+		h := strings.Replace(good, old, bad, 1)
+		if h == good {
+			t.Errorf("%q is not in it", old)
+		}
+		if _, _, _, ok := parse(h); ok {
+			t.Errorf("%s parses", h)
+		}
+	}
+}
+
+// FuzzParse looks for hashes that ask for more than they may, and for a second spelling.
+func FuzzParse(f *testing.F) {
+	f.Add("$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0c29tZSBzYQ$c29tZSBzYWx0c29tZSBzYWx0c29tZSBzYWx0c29tZSE")
+	f.Add("$argon2id$v=19$m=4294967295,t=4294967295,p=255$c29tZXNhbHQ$c29tZSBzYWx0c29tZSBz")
+	f.Add("$$$$$")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, h string) {
+		p, salt, key, ok := parse(h)
+		if !ok {
+			return
+		}
+		limit := most()
+		if p.memory > limit.memory || p.passes > limit.passes || p.lanes > limit.lanes || p.memory < 8*uint32(p.lanes) || p.passes == 0 || p.lanes == 0 || len(salt) > 64 || len(key) > 64 {
+			t.Errorf("%q asks for %+v, %d bytes of salt and %d of key", h, p, len(salt), len(key))
+		}
+		if again := p.text(salt, key); again != h {
+			t.Errorf("%q is another spelling of %q", h, again)
+		}
+	})
+}
+
+// How long a check takes, for somebody with a PIN and without: the same.
+func BenchmarkCheck(b *testing.B) {
+	h, err := Hash("4711")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, hash := range map[string]string{"PIN": h, "none": ""} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Check(hash, "4712")
+			}
+		})
+	}
+}

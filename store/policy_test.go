@@ -1,15 +1,16 @@
 package store
 
 import (
+	"database/sql"
 	"errors"
 	"maps"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"facegate/access"
+	"facegate/store/seal"
 )
 
 func TestPolicy(t *testing.T) {
@@ -48,24 +49,23 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-func TestSignHead(t *testing.T) {
-	db := open(t, t.TempDir())
-	appendDenied(t, db, 3)
-	first, err := db.SignHead(t.Context(), act)
-	must(t, err)
-	public, err := db.PublicKey(t.Context())
-	must(t, err)
-	if !first.Genuine(public) || first.Seq != 4 { // and the event of the key
-		t.Errorf("%+v", first)
-	}
-	again, err := db.SignHead(t.Context(), Act{At: noon.Add(time.Hour)})
-	if diff := cmp.Diff(first, again); diff != "" || err != nil {
-		t.Errorf("not moved: %v\n%s", err, diff)
-	}
-	appendDenied(t, db, 1)
-	_, err = db.SignHead(t.Context(), act)
-	must(t, err)
-	if v, err := db.VerifyEvents(t.Context()); err != nil || v.Signed != 2 {
-		t.Errorf("%+v, %v", v, err)
+// Nobody without the key changes what the policy says, or puts an older one in its place.
+func TestPolicyThatWasAltered(t *testing.T) {
+	for name, do := range map[string]string{
+		"an older text":           "UPDATE policy SET sealed = (SELECT sealed FROM policy WHERE rev = 1) WHERE rev = 2",
+		"an older one renumbered": "UPDATE policy SET rev = 3 WHERE rev = 1",
+		"emptied":                 "UPDATE policy SET sealed = x''",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			db := open(t, dir)
+			for _, body := range []string{"old", "new"} {
+				update(t, db, func(tx *Tx) error { _, err := tx.SetPolicy(body); return err })
+			}
+			meddle(t, dir, func(raw *sql.DB) { run(t, raw, do) })
+			if p, err := db.Policy(t.Context()); !errors.Is(err, seal.ErrSealed) {
+				t.Errorf("got %+v, %v, want %v", p, err, seal.ErrSealed)
+			}
+		})
 	}
 }
