@@ -8,6 +8,7 @@ import (
 	"facegate/access"
 	"facegate/models"
 	"facegate/pipeline/cover"
+	"facegate/pipeline/face"
 	"facegate/pipeline/match"
 )
 
@@ -302,15 +303,19 @@ func (id *Identifier) holds(model string) bool {
 // covered reports whether a face is, or may be, behind a mask.
 func covered(s cover.MaskState) bool { return s != cover.MaskNone && s != cover.MaskChin }
 
-// Search fills in matches and threshold of a sighting from one picture that was looked into
-// with [Mask] and [Embedding], by the rules of the door. A picture without an embedding
-// matches nobody.
-func (id *Identifier) Search(a *Analysis, s *access.Sighting) (match.Outcome, error) {
-	if a.Embedding == nil {
-		s.Matches, s.Threshold = nil, access.Threshold{}
-		return match.Unknown, nil
+// Sighting is what one picture tells that was looked into with [Mask], [Parsing] and
+// [Embedding], by the rules of the door. Whether the face lives is for the caller to say: until
+// then no rule lets anybody in.
+func (id *Identifier) Sighting(a *Analysis) (access.Sighting, error) {
+	s := access.Sighting{
+		Quality: string(a.Quality), Mask: string(a.Cover.MaskState), Head: string(a.Cover.HeadCover),
+		MaskScore: number(a.Cover.Mask), HeadScore: number(a.Cover.Head), Models: map[string]string{"embed": id.Gallery.Model()},
 	}
-	return id.search(id.of(a), covered(a.Cover.MaskState), s)
+	if a.Quality != face.OK || a.Embedding == nil {
+		return s, nil
+	}
+	_, err := id.search(id.of(a), covered(a.Cover.MaskState), &s)
+	return s, err
 }
 
 // Duplicate is the enrolled person, other than the one named, whose face a picture shows that

@@ -12,7 +12,6 @@ import (
 	"facegate/access"
 	"facegate/device"
 	"facegate/internal/sharedtest"
-	"facegate/models"
 	"facegate/pipeline/face"
 	"facegate/pipeline/imgproc"
 	"facegate/pipeline/litert"
@@ -83,20 +82,7 @@ func newStage(t *testing.T) *stage {
 		s.actors[id] = s.cast(t, filepath.Join(dir, "live", id+"_session01_webcam_authenticate_controlled_1.jpg"))
 	}
 	s.actors[print] = s.cast(t, filepath.Join(dir, "spoof", "fixed_attack_print_"+ada+"_session01_highdef_photo_controlled.jpg"))
-	m, _ := models.Manifest().Embedder(s.an.Embedder())
-	points := make([]match.Point, len(m.Calibration))
-	for i, p := range m.Calibration {
-		points[i] = match.Point(p)
-	}
-	calibration, err := match.CalibrationFromPoints(points)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gallery, err := match.NewGallery(s.an.Model(), s.an.Dim())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.id = &Identifier{Gallery: gallery, Calibration: calibration, FPIR: match.DefaultFPIR, PolicyScore: match.DefaultPolicyScore, Margin: match.DefaultMargin}
+	s.id = identifier(t, s.an)
 	return s
 }
 
@@ -125,6 +111,12 @@ func (s *stage) cast(t *testing.T, file string) *actor {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s.castOf(t, file, img)
+}
+
+// castOf makes an actor of a picture in memory.
+func (s *stage) castOf(t *testing.T, file string, img *imgproc.Image) *actor {
+	t.Helper()
 	a, err := s.an.Picture(img, Embedding)
 	if err != nil || a.Quality == face.NoFace || a.Embedding == nil {
 		t.Fatalf("%s: no face, %v", file, err)
