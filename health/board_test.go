@@ -154,13 +154,13 @@ func TestBlocked(t *testing.T) {
 func TestJSON(t *testing.T) {
 	b := NewBoard()
 	since := time.Date(2026, 3, 4, 12, 0, 0, 7_900_000, time.FixedZone("", 3600))
-	b.Set(DoorForced, true, "contact opened\n\x00 \u0085while \xfflocked", since)
+	b.Set(DoorForced, true, "contact opened\n\x00 \u0085\x7fwhile \xfflocked", since)
 	got, err := json.Marshal(b.Conditions())
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := `[{"id":"door_forced","severity":"critical","title":"the door was opened by force",` +
-		`"cause":"contact opened    while locked","hint":"go and look","stops_granting":false,"explained_by":"","since":"2026-03-04T11:00:00.007Z"}]`
+		`"cause":"contact opened     while locked","hint":"go and look","stops_granting":false,"explained_by":"","since":"2026-03-04T11:00:00.007Z"}]`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
 	}
@@ -333,6 +333,25 @@ func TestALateReaderLosesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestNobodyReads(t *testing.T) {
+	b, at := NewBoard(), time.Unix(1e9, 0)
+	sub := b.Subscribe()
+	for i := range 1000 {
+		b.Set(DoorHeld, i%2 == 0, "", at)
+		b.Set(LivenessWeak, i%2 == 0, "", at)
+	}
+	if n := len(sub.waiting); n != keep {
+		t.Errorf("%d changes wait, want %d", n, keep)
+	}
+	told := 0
+	for c, ok := sub.take(); ok; c, ok = sub.take() {
+		told += 1 + c.Merged
+	}
+	if told != 2000 {
+		t.Errorf("told of %d changes of 2000", told)
+	}
 }
 
 // Whatever is reported when, in whatever steps time advances: what is raised has been bad for

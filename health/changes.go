@@ -62,10 +62,6 @@ func (s *Subscription) put(c Change) {
 		}
 	}
 	s.waiting = append(s.waiting, c)
-	s.signal()
-}
-
-func (s *Subscription) signal() {
 	select {
 	case s.some <- struct{}{}:
 	default: // told already
@@ -94,8 +90,5 @@ func (s *Subscription) take() (Change, bool) {
 	}
 	c := s.waiting[0]
 	s.waiting = slices.Delete(s.waiting, 0, 1)
-	if len(s.waiting) > 0 {
-		s.signal()
-	}
 	return c, true
 }

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // An ID names a condition. The words are fixed: events, metrics and the fleet carry them.
@@ -156,7 +157,7 @@ const maxCause = 200
 func tidy(s string) string {
 	s = strings.ToValidUTF8(s[:min(len(s), maxCause)], "")
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r

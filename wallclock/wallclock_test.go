@@ -166,6 +166,9 @@ func TestStepsOfRealReadings(t *testing.T) {
 	var steps Steps
 	at := time.Now()
 	steps.Sample(at, 0)
+	if steps.wall != at.Round(0) {
+		t.Errorf("kept %v", steps.wall)
+	}
 	if by, stepped := steps.Sample(at.Add(time.Hour), 0); !stepped || by != time.Hour {
 		t.Errorf("got %v, %v", by, stepped)
 	}
