@@ -67,9 +67,9 @@ func (m *Memory) Observe(e Event, people Lookup) {
 		}
 	case KindCommandRefused:
 		if e.Data["command"] == "unlock" {
-			// The door did not open: nobody has passed.
-			delete(m.passed, place{e.Person, e.Door})
-			delete(m.passed, place{e.Data[dataWith], e.Door})
+			for _, id := range []string{e.Person, e.Data[dataWith]} {
+				m.unpass(id, e.Door, people)
+			}
 		}
 	}
 	m.sweep(e.Time)
@@ -89,6 +89,28 @@ func (m *Memory) pass(id, door string, at time.Time, people Lookup) {
 	if p, ok := people(id); ok {
 		for _, g := range p.Groups {
 			m.groups[place{g, door}] = at
+		}
+	}
+}
+
+// unpass takes back the last grant, because the door did not open and nobody has passed. What
+// was before it is not known any more.
+func (m *Memory) unpass(id, door string, people Lookup) {
+	at, ok := m.passed[place{id, door}]
+	if !ok {
+		return
+	}
+	delete(m.passed, place{id, door})
+	if m.doors[door].Equal(at) {
+		delete(m.doors, door)
+	}
+	if people == nil {
+		return
+	}
+	p, _ := people(id)
+	for _, g := range p.Groups {
+		if m.groups[place{g, door}].Equal(at) {
+			delete(m.groups, place{g, door})
 		}
 	}
 }

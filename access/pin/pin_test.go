@@ -23,6 +23,10 @@ func TestHashCheck(t *testing.T) {
 			t.Errorf("Check %.20q = %v, want %v", typed, got, want)
 		}
 	}
+	long, err := Hash("471147114711")
+	if err != nil || !Check(long, "471147114711") || Check(long, "4711471147112") {
+		t.Errorf("a PIN of %d digits with one more passes, or does not pass: %v", Longest, err)
+	}
 	if Check("", "4711") || Check("", "") || Check("4711", "4711") {
 		t.Error("somebody without a PIN typed it right")
 	}
