@@ -136,7 +136,7 @@ func (e *Enroller) Enrol(ctx context.Context, act store.Act, id string, img *img
 	if err != nil {
 		return Enrolment{}, err
 	}
-	if err := e.Identifier.Gallery.Add(id, match.Template{Model: t.Model, Vector: a.Embedding}); err != nil {
+	if err := e.Identifier.Gallery.Add(id, match.Template{Model: t.Model, Vector: a.Embedding, Masked: t.Cover == store.CoverMask}); err != nil {
 		return Enrolment{}, err
 	}
 	return Enrolment{Template: t.ID, Quality: a.Quality, Resembles: other}, nil

@@ -157,7 +157,7 @@ func TestPeopleFollowTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := New(Options{Log: slog.New(slog.DiscardHandler)})
-	p := People{DB: db, Gallery: g, Kiosk: k, Log: slog.New(slog.DiscardHandler)}
+	p := People{DB: db, Galleries: []*match.Gallery{g}, Kiosk: k, Log: slog.New(slog.DiscardHandler)}
 	load := func(templates, people int) {
 		t.Helper()
 		if err := p.Load(t.Context()); err != nil {

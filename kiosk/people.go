@@ -14,13 +14,13 @@ import (
 	"facegate/store/seal"
 )
 
-// People keeps a gallery and a kiosk's directory in step with the store, whoever changes it:
+// People keeps galleries and a kiosk's directory in step with the store, whoever changes it:
 // this process, the command line, the fleet.
 type People struct {
-	DB      *store.DB
-	Gallery *match.Gallery // nil: nobody is recognised, PINs work all the same
-	Kiosk   *Kiosk         // may be nil
-	Log     *slog.Logger
+	DB        *store.DB
+	Galleries []*match.Gallery // one a model; without any nobody is recognised, PINs work all the same
+	Kiosk     *Kiosk           // may be nil
+	Log       *slog.Logger
 
 	revision uint64
 	loaded   bool
@@ -29,7 +29,7 @@ type People struct {
 // pollEvery is how soon an enrolment by another process can be recognised.
 const pollEvery = 250 * time.Millisecond
 
-// Load reads everybody into gallery and directory.
+// Load reads everybody into galleries and directory.
 func (p *People) Load(ctx context.Context) error {
 	revision, err := p.DB.PeopleRevision(ctx)
 	if err != nil {
@@ -38,9 +38,9 @@ func (p *People) Load(ctx context.Context) error {
 	if p.loaded && revision == p.revision {
 		return nil
 	}
-	var gallery *match.Gallery
-	if p.Gallery != nil {
-		if gallery, err = match.NewGallery(p.Gallery.Model(), p.Gallery.Dim()); err != nil {
+	fresh := make([]*match.Gallery, len(p.Galleries))
+	for i, g := range p.Galleries {
+		if fresh[i], err = match.NewGallery(g.Model(), g.Dim()); err != nil {
 			return fmt.Errorf("load people: %w", err)
 		}
 	}
@@ -59,18 +59,17 @@ func (p *People) Load(ctx context.Context) error {
 				directory[person.ID] = person
 			}
 		}
-		if gallery == nil {
-			return nil
-		}
-		for t, err := range tx.Templates(p.Gallery.Model()) {
-			if err == nil {
-				err = gallery.Add(t.Person, match.Template{Model: t.Model, Vector: t.Vector})
-			} else if !errors.Is(err, seal.ErrSealed) {
-				return err
-			}
-			if err != nil {
-				leftOut++
-				p.Log.ErrorContext(ctx, "template left out", logkey.Person, t.Person, logkey.Error, err)
+		for _, g := range fresh {
+			for t, err := range tx.Templates(g.Model()) {
+				if err == nil {
+					err = g.Add(t.Person, match.Template{Model: t.Model, Vector: t.Vector, Masked: t.Cover == store.CoverMask})
+				} else if !errors.Is(err, seal.ErrSealed) {
+					return err
+				}
+				if err != nil {
+					leftOut++
+					p.Log.ErrorContext(ctx, "template left out", logkey.Person, t.Person, logkey.Error, err)
+				}
 			}
 		}
 		return nil
@@ -84,11 +83,12 @@ func (p *People) Load(ctx context.Context) error {
 		p.Kiosk.SetPeople(directory)
 	}
 	templates := 0
-	if gallery != nil {
-		if err := p.Gallery.Replace(gallery); err != nil {
+	for i, g := range p.Galleries {
+		if err := g.Replace(fresh[i]); err != nil {
 			return fmt.Errorf("load people: %w", err)
 		}
-		templates, _ = p.Gallery.Len()
+		n, _ := g.Len()
+		templates += n
 	}
 	p.revision, p.loaded = revision, true
 	p.Log.InfoContext(ctx, "people loaded", logkey.People, len(directory), logkey.Templates, templates, logkey.LeftOut, leftOut)

@@ -22,6 +22,7 @@ import (
 	"facegate/pipeline"
 	"facegate/pipeline/imgproc"
 	"facegate/pipeline/liveness"
+	"facegate/pipeline/match"
 	"facegate/store"
 )
 
@@ -159,7 +160,7 @@ func tell(t *testing.T, level liveness.Level, dir string, enrol map[string]strin
 			t.Fatal(err)
 		}
 		k := New(Options{Audit: db, Door: door, Clock: &order{}, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
-		people := People{DB: db, Gallery: id.Gallery, Kiosk: k, Log: log}
+		people := People{DB: db, Galleries: []*match.Gallery{id.Gallery}, Kiosk: k, Log: log}
 		if err := people.Load(ctx); err != nil {
 			t.Fatal(err)
 		}

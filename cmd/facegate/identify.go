@@ -118,7 +118,7 @@ func (e *env) loadStore(ctx context.Context, id *pipeline.Identifier) error {
 		return err
 	}
 	defer db.Close() //nolint:errcheck // only read
-	people := kiosk.People{DB: db, Gallery: id.Gallery, Log: slog.New(slog.DiscardHandler)}
+	people := kiosk.People{DB: db, Galleries: []*match.Gallery{id.Gallery}, Log: slog.New(slog.DiscardHandler)}
 	return people.Load(ctx)
 }
 

@@ -73,11 +73,14 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 	}
 	defer func() { err = errors.Join(err, eyes.close()) }()
 
-	people := &kiosk.People{DB: db, Gallery: eyes.gallery(), Kiosk: k, Log: log}
+	if err := eyes.recogniseOlder(ctx, db, log); err != nil {
+		return err
+	}
+	people := &kiosk.People{DB: db, Galleries: eyes.galleries(), Kiosk: k, Log: log}
 	if err := people.Load(ctx); err != nil {
 		return err
 	}
-	rules := &kiosk.Rules{DB: db, Kiosk: k, Log: log}
+	rules := &kiosk.Rules{DB: db, Kiosk: k, Log: log, Changed: func(p *access.Policy, _ error) { eyes.want(p, c.Door.Name) }}
 	if err := rules.Load(ctx); err != nil {
 		return err
 	}
@@ -112,6 +115,7 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 			Blocked: func() (string, bool) { id, blocked := board.Blocked(); return string(id), blocked },
 		})
 		beats = append(beats, beat)
+		tasks = append(tasks, &kiosk.Reextract{DB: db, Clock: wall, Open: eyes.another, Model: eyes.an.Model(), Log: log})
 	}
 	manager, err := task.Systemd()
 	if err != nil {
@@ -161,6 +165,7 @@ type eyes struct {
 	an     *pipeline.Analyser
 	turbo  *imgproc.Turbo
 	id     *pipeline.Identifier
+	level  liveness.Level
 	watch  *pipeline.Pipeline
 }
 
@@ -169,7 +174,7 @@ func openEyes(c *config.Config, log *slog.Logger) (_ *eyes, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &eyes{}
+	e := &eyes{level: level}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.close())
@@ -178,7 +183,7 @@ func openEyes(c *config.Config, log *slog.Logger) (_ *eyes, err error) {
 	if e.engine, err = load.Open(c.Home, c.Models.Dir, 1); err != nil {
 		return nil, err
 	}
-	if e.an, err = pipeline.Open(e.engine.Load, ""); err != nil {
+	if e.an, err = pipeline.Open(e.engine.Load, c.Models.Embedder); err != nil {
 		return nil, err
 	}
 	// Optional: without the library MJPEG frames take some milliseconds longer.
@@ -191,18 +196,49 @@ func openEyes(c *config.Config, log *slog.Logger) (_ *eyes, err error) {
 	if e.id, err = kiosk.NewIdentifier(e.engine.Models.List(), e.an); err != nil {
 		return nil, err
 	}
-	if e.watch, err = pipeline.New(e.an, e.id, pipeline.Options{Level: level}); err != nil {
-		return nil, err
-	}
 	return e, nil
 }
 
-// gallery is who is recognised, nil for eyes that see nothing.
-func (e *eyes) gallery() *match.Gallery {
+// recogniseOlder adds those who are enrolled with models that were used before.
+func (e *eyes) recogniseOlder(ctx context.Context, db *store.DB, log *slog.Logger) error {
 	if e == nil {
 		return nil
 	}
-	return e.id.Gallery
+	enrolled, err := db.Models(ctx)
+	if err != nil {
+		return err
+	}
+	if err := kiosk.AddOlder(e.engine.Models.List(), e.an, e.id, e.engine.Load, enrolled); err != nil {
+		log.ErrorContext(ctx, "templates of another model cannot be used: these people have to be enrolled again", logkey.Error, err)
+	}
+	e.watch, err = pipeline.New(e.an, e.id, pipeline.Options{Level: e.level})
+	return err
+}
+
+// galleries are who is recognised, none for eyes that see nothing.
+func (e *eyes) galleries() []*match.Gallery {
+	if e == nil {
+		return nil
+	}
+	all := []*match.Gallery{e.id.Gallery}
+	for _, r := range e.id.Older {
+		all = append(all, r.Gallery)
+	}
+	return all
+}
+
+// want tells the pipeline what the rules of the door ask about.
+func (e *eyes) want(p *access.Policy, door string) {
+	if e == nil {
+		return
+	}
+	mask, helmet := p.Wants(door)
+	e.watch.Want(pipeline.Wants{Mask: mask, Head: helmet})
+}
+
+// another is an Analyser like the one behind the camera.
+func (e *eyes) another() (*pipeline.Analyser, error) {
+	return pipeline.Open(e.engine.Load, e.an.Embedder())
 }
 
 func (e *eyes) close() error {

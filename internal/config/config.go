@@ -118,8 +118,11 @@ type Liveness struct{ Level string }
 // Store is where the database and the key that seals its templates lie.
 type Store struct{ Path, KeyFile string }
 
-// Models is the directory of the model files.
-type Models struct{ Dir string }
+// Models is where the model files are and which of them make templates.
+type Models struct {
+	Dir      string
+	Embedder string // id in the manifest; empty is its default
+}
 
 // MQTT is the fleet's broker; an empty URL is off.
 type MQTT struct{ URL, CA, Cert, Key string }

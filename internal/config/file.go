@@ -76,7 +76,8 @@ type (
 		KeyFile string `toml:"key_file"`
 	}
 	fileModels struct {
-		Dir string `toml:"dir"`
+		Dir      string `toml:"dir"`
+		Embedder string `toml:"embedder"`
 	}
 	fileMQTT struct {
 		URL  string `toml:"url"`
@@ -160,7 +161,7 @@ func (f *file) config(home string) (*Config, error) {
 		},
 		Liveness: Liveness(f.Liveness),
 		Store:    Store{Path: path(f.Store.Path), KeyFile: path(f.Store.KeyFile)},
-		Models:   Models{Dir: path(f.Models.Dir)},
+		Models:   Models{Dir: path(f.Models.Dir), Embedder: f.Models.Embedder},
 		MQTT:     MQTT{URL: f.MQTT.URL, CA: path(f.MQTT.CA), Cert: path(f.MQTT.Cert), Key: path(f.MQTT.Key)},
 		Privacy:  Privacy{ConsentRequired: f.Privacy.Consent == "required"},
 	}, nil
