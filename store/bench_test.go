@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+	"time"
 
 	"facegate/access"
 )
@@ -165,6 +166,45 @@ func BenchmarkPeopleRevision(b *testing.B) {
 	for b.Loop() {
 		if _, err := db.PeopleRevision(b.Context()); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// What a start costs that takes the last two days back from a trail of 200 000 events.
+func BenchmarkEventsSince(b *testing.B) {
+	db := open(b, b.TempDir())
+	const total = 200_000
+	appendAt(b, db, noon, total)
+	for _, n := range []int{5_000, total} {
+		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
+			since := noon.Add(time.Duration(total-n) * time.Second)
+			for b.Loop() {
+				got := 0
+				err := db.EventsSince(b.Context(), since, func(access.Event) error { got++; return nil })
+				if err != nil || got != n {
+					b.Fatalf("%d events, %v", got, err)
+				}
+			}
+		})
+	}
+}
+
+// What it costs to verify a year of hourly signatures, beside the chain.
+func BenchmarkVerifySigned(b *testing.B) {
+	db := open(b, b.TempDir())
+	const hours = 365 * 24
+	for i := range hours { // the first makes the key, which is an event too
+		err := db.Update(b.Context(), act, func(tx *Tx) error { _, err := tx.Append(access.Event{Kind: access.KindStarted}); return err })
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := db.SignHead(b.Context(), Act{At: noon.Add(time.Duration(i) * time.Hour), Source: access.SourceSystem}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if v, err := db.VerifyEvents(b.Context()); err != nil || v.Signed != hours {
+			b.Fatalf("%+v, %v", v, err)
 		}
 	}
 }

@@ -46,6 +46,13 @@ func TestEventsSince(t *testing.T) {
 			appendAt(t, db, noon.Add(-40*365*day), quiet-1)
 			appendAt(t, db, noon.Add(time.Hour), 3)
 		}, 101, 100 + 5 + quiet - 1 + 3},
+		{"it was set back twice", func(db *DB) {
+			appendAt(t, db, noon, 5)
+			appendAt(t, db, noon.Add(-day), quiet-10)
+			appendAt(t, db, noon, 5)
+			appendAt(t, db, noon.Add(-day), quiet-10)
+			appendAt(t, db, noon, 5)
+		}, 1, 2*quiet - 5},
 		{"it was set back for longer", func(db *DB) {
 			appendAt(t, db, noon, 5)
 			appendAt(t, db, noon.Add(-day), quiet)

@@ -71,7 +71,7 @@ func (tx *Tx) AddPicture(person, template string, jpeg []byte) error {
 
 // owns returns an error wrapping access.ErrNotFound unless the template is the person's.
 func (tx *Tx) owns(person, template string) error {
-	owner, err := tx.ownerOf(template)
+	owner, _, err := tx.templateRow(template)
 	if err == nil && owner != person {
 		err = fmt.Errorf("template %s of person %s: %w", template, person, access.ErrNotFound)
 	}
@@ -82,7 +82,7 @@ func (tx *Tx) owns(person, template string) error {
 // was made anew from them. The error wraps access.ErrNotFound where either is missing or they
 // are of different people.
 func (tx *Tx) MovePictures(from, to string) error {
-	person, err := tx.ownerOf(from)
+	person, _, err := tx.templateRow(from)
 	if err != nil {
 		return err
 	}

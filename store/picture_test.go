@@ -180,6 +180,41 @@ func TestPicturesMoveToANewModel(t *testing.T) {
 	must(t, err)
 }
 
+// A template made anew stands in the old one's place: its pictures, and its time, so that a
+// new model does not lengthen how long a face is kept.
+func TestRenewTemplate(t *testing.T) {
+	db := open(t, t.TempDir())
+	addPerson(t, db, "p1")
+	old := addTemplate(t, db, "p1", 1)
+	addPicture(t, db, "p1", old.ID, "a")
+	later := Act{At: noon.AddDate(0, 0, 9), Source: access.SourceSystem}
+	var made Template
+	must(t, db.Update(t.Context(), later, func(tx *Tx) (err error) {
+		made, err = tx.RenewTemplate(old.ID, Template{Model: "m2", Vector: []float32{9}})
+		return err
+	}))
+	if made.Person != "p1" || !made.Created.Equal(noon) || made.ID == old.ID {
+		t.Errorf("made %v of %v", made, made.Created)
+	}
+	if diff := cmp.Diff([]string{"p1 [9]"}, templates(t, db, "m2")); diff != "" || templates(t, db, "m1") != nil {
+		t.Errorf("old ones %v (-want +got)\n%s", templates(t, db, "m1"), diff)
+	}
+	if diff := cmp.Diff([]string{"p1 a"}, pictures(t, db)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	events, err := db.Events(t.Context(), 3, 10)
+	if err != nil || len(events) != 2 || !cmp.Equal(events[1].Data, map[string]string{"template": old.ID, "renewed": made.ID}) {
+		t.Errorf("events: %+v, %v", events, err)
+	}
+	err = db.Update(t.Context(), later, func(tx *Tx) error {
+		_, err := tx.RenewTemplate(old.ID, Template{Model: "m2", Vector: []float32{9}})
+		return err
+	})
+	if !errors.Is(err, access.ErrNotFound) {
+		t.Errorf("what is gone: %v", err)
+	}
+}
+
 func TestDamagedPictures(t *testing.T) {
 	for name, do := range map[string]string{
 		"swapped": `CREATE TEMP TABLE was AS SELECT * FROM picture; UPDATE picture SET sealed = (SELECT sealed FROM was WHERE was.n <> picture.n)`,

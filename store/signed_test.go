@@ -65,6 +65,12 @@ func TestSignHead(t *testing.T) {
 	if v, err := db.VerifyEvents(t.Context()); err != nil || v.Signed != 2 {
 		t.Errorf("verify: %+v, %v", v, err)
 	}
+	if _, err := db.writer.ExecContext(t.Context(), "UPDATE signed_head SET signature = x'00' WHERE seq = 6"); err != nil {
+		t.Fatal(err)
+	}
+	if h := signHead(t, db); !h.Genuine(public) {
+		t.Error("a signature that was altered is given again")
+	}
 	other, _, err := ed25519.GenerateKey(nil)
 	must(t, err)
 	for name, change := range map[string]func(*SignedHead){

@@ -86,9 +86,7 @@ func templatePlace(person string, rev uint64, model string) seal.Place {
 }
 
 // AddTemplate keeps a template of a person and records template.added. It returns it with
-// id, revision, source and time. A template made anew from an enrolment picture keeps the
-// picture's time, so that a new model does not lengthen how long a face is kept. The error
-// wraps access.ErrNotFound where there is no such person, [ErrNoConsent] where the store asks
+// id, revision, source and time. The error wraps access.ErrNotFound where there is no such person, [ErrNoConsent] where the store asks
 // for the person's consent and there is none, access.ErrTooMany where the person has as many
 // of this model as are allowed, and access.ErrInvalid where t is not fit to compare with.
 func (tx *Tx) AddTemplate(t Template) (Template, error) {
@@ -269,10 +267,32 @@ func (tx *Tx) RemoveTemplatesOfModel(person, model string) (int, error) {
 	return n.templates, tx.templatesRemoved(person, data)
 }
 
+// RenewTemplate puts t, made anew from the same face, in place of the template old: it is the
+// same person's, takes over the pictures and the time, and old is removed. It records
+// template.added and template.removed. The error is as of [Tx.AddTemplate], and wraps
+// access.ErrNotFound too where there is no template old.
+func (tx *Tx) RenewTemplate(old string, t Template) (Template, error) {
+	person, created, err := tx.templateRow(old)
+	if err != nil {
+		return Template{}, err
+	}
+	t.Person, t.Created = person, created
+	if t, err = tx.AddTemplate(t); err != nil {
+		return Template{}, err
+	}
+	if err := tx.MovePictures(old, t.ID); err != nil {
+		return Template{}, err
+	}
+	if _, err := tx.deleteTemplates("id = ?", old); err != nil {
+		return Template{}, err
+	}
+	return t, tx.templatesRemoved(person, map[string]string{"template": old, "renewed": t.ID})
+}
+
 // RemoveTemplate erases one template with its pictures and records template.removed. The error
 // wraps access.ErrNotFound where there is no such template.
 func (tx *Tx) RemoveTemplate(id string) error {
-	person, err := tx.ownerOf(id)
+	person, _, err := tx.templateRow(id)
 	if err != nil {
 		return err
 	}
@@ -283,13 +303,14 @@ func (tx *Tx) RemoveTemplate(id string) error {
 	return tx.templatesRemoved(person, map[string]string{"template": id})
 }
 
-// ownerOf is the person a template is of.
-func (tx *Tx) ownerOf(template string) (person string, err error) {
-	err = tx.sql.QueryRowContext(tx.ctx, "SELECT person FROM template WHERE id = ?", template).Scan(&person)
+// templateRow tells whose a template is, and since when it is kept.
+func (tx *Tx) templateRow(id string) (person string, created time.Time, err error) {
+	var ms int64
+	err = tx.sql.QueryRowContext(tx.ctx, "SELECT person, created FROM template WHERE id = ?", id).Scan(&person, &ms)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = fmt.Errorf("template %s: %w", template, access.ErrNotFound)
+		err = fmt.Errorf("template %s: %w", id, access.ErrNotFound)
 	}
-	return person, err
+	return person, time.UnixMilli(ms).UTC(), err
 }
 
 // templatesRemoved counts and records a removal.
