@@ -10,6 +10,7 @@ import (
 	"facegate/door/client"
 	"facegate/door/wire"
 	"facegate/health"
+	"facegate/internal/task"
 )
 
 // A Portal is the door as a kiosk uses it: it asks doord, and tells a board what it hears. It
@@ -17,6 +18,7 @@ import (
 type Portal struct {
 	*client.Link
 	Board *health.Board
+	Beat  *task.Beat // where set, ticked each time the door was asked
 }
 
 // LockedDown implements [Door].
@@ -46,6 +48,9 @@ func (p *Portal) Run(ctx context.Context) error {
 		}
 		state, err := p.Status(ctx)
 		p.tell(state, err, time.Now())
+		if p.Beat != nil {
+			p.Beat.Tick(time.Now())
+		}
 	})
 	wg.Wait()
 	return errors.Join(err, linked)

@@ -1,8 +1,12 @@
 package kiosk
 
 import (
+	"errors"
+	"fmt"
+
 	"facegate/models"
 	"facegate/pipeline"
+	"facegate/pipeline/litert"
 	"facegate/pipeline/match"
 )
 
@@ -17,4 +21,27 @@ func NewIdentifier(list *models.List, an *pipeline.Analyser) (*pipeline.Identifi
 		Gallery: r.Gallery, Calibration: r.Calibration, Masked: r.Masked,
 		FPIR: match.DefaultFPIR, PolicyScore: match.DefaultPolicyScore, Margin: match.DefaultMargin,
 	}, nil
+}
+
+// AddOlder lets an Identifier know those who are enrolled with models that were used before, as
+// many of which as the Analyser can still serve. Each gallery is empty. The error joins one
+// for every model that it cannot: who is enrolled with nothing else is not recognised.
+func AddOlder(list *models.List, an *pipeline.Analyser, id *pipeline.Identifier, load litert.Loader, enrolled map[string]int) error {
+	var errs []error
+	for model, n := range enrolled {
+		if model == an.Model() {
+			continue
+		}
+		err := an.AddEmbedder(load, model)
+		var r pipeline.Reference
+		if err == nil {
+			r, err = pipeline.NewReference(list, an, model)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%d templates of %s: %w", n, model, err))
+			continue
+		}
+		id.Older = append(id.Older, r)
+	}
+	return errors.Join(errs...)
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"facegate/access"
 	"facegate/device"
+	"facegate/health"
 	"facegate/internal/logkey"
 	"facegate/internal/task"
 	"facegate/pipeline"
@@ -27,18 +29,21 @@ type Lens struct {
 	// UntilIdle ends Run with ErrIdle at the end of a recording; without it the end is waited
 	// out until ctx ends.
 	UntilIdle bool
-	// Beat, where set, is ticked for every frame looked at.
+	// Beat, where set, is ticked while frames are looked at in time or none come: a camera that
+	// is away is a condition, models that hang are none.
 	Beat *task.Beat
 	// Screen, where set, is told what to say to the person.
 	Screen *Screen
-	// Failing, where set, is told when models begin to fail on frames, and nil when they work.
-	Failing func(error)
-	// Blocked, where set, names the condition under which nobody is let in by face: a picture
-	// that stands still could be anybody's.
-	Blocked func() (why string, blocked bool)
+	// Board, where set, is told of black pictures and failing models, and asked whether anybody
+	// may be let in by face: a picture that stands still could be anybody's.
+	Board *health.Board
 
-	once  sync.Once
-	ready chan struct{}
+	black  health.Blackness
+	looked time.Time // when the picture was last looked at for blackness
+
+	waiting atomic.Bool // for a frame
+	once    sync.Once
+	ready   chan struct{}
 }
 
 // String is the task's name.
@@ -60,27 +65,39 @@ func (l *Lens) Run(ctx context.Context) error {
 		defer ended()
 		l.stream(ctx, box)
 	})
+	running, over := context.WithCancel(ctx)
+	var ticking sync.WaitGroup
+	ticking.Go(func() {
+		_ = every(running, time.Second, func() {
+			if l.waiting.Load() {
+				l.tick()
+			}
+		})
+	})
+	defer ticking.Wait()
+	defer over()
 	isReady := sync.OnceFunc(func() { l.Ready(); close(l.ready) })
 	defer isReady()
 	failing := false
 	for {
+		l.waiting.Store(true)
 		f, err := box.Take(streaming)
 		if err != nil {
 			break
 		}
+		l.waiting.Store(false)
 		s, settled, err := l.Pipeline.Frame(f)
 		at := f.At
+		l.darkness(f)
 		f.Release()
 		isReady()
-		if l.Beat != nil {
-			l.Beat.Tick(time.Now())
-		}
+		l.tick()
 		// A failing model fails on every frame; it is reported when it begins.
 		if err != nil && !failing {
 			l.Log.ErrorContext(ctx, "frame not judged", logkey.Error, err)
 		}
-		if (err != nil) != failing && l.Failing != nil {
-			l.Failing(err)
+		if (err != nil) != failing && l.Board != nil {
+			l.Board.Set(health.ModelsRefused, err != nil, text(err), time.Now())
 		}
 		failing = err != nil
 		if l.Screen != nil {
@@ -102,10 +119,34 @@ func (l *Lens) Run(ctx context.Context) error {
 	return nil
 }
 
+func (l *Lens) tick() {
+	if l.Beat != nil {
+		l.Beat.Tick(time.Now())
+	}
+}
+
+// darkness tells the board once a second whether the picture is black.
+func (l *Lens) darkness(f *device.Frame) {
+	if l.Board == nil || f.At.Sub(l.looked) < time.Second && !f.At.Before(l.looked) {
+		return
+	}
+	l.looked = f.At
+	black, cause := l.black.See(pipeline.Luma(f))
+	l.Board.Set(health.CameraBlack, black, cause, time.Now())
+}
+
+// text is an error in words, empty for none.
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
 func (l *Lens) settle(ctx context.Context, s access.Sighting, taken time.Time) {
-	if l.Blocked != nil {
-		if why, blocked := l.Blocked(); blocked {
-			s.Liveness, s.Detail, s.Matches = access.LivenessUnavailable, why, nil
+	if l.Board != nil {
+		if why, blocked := l.Board.Blocked(); blocked {
+			s.Liveness, s.Detail, s.Matches = access.LivenessUnavailable, string(why), nil
 		}
 	}
 	d, err := l.Kiosk.Settle(ctx, s)

@@ -9,6 +9,7 @@ import (
 
 	"facegate/access"
 	"facegate/internal/logkey"
+	"facegate/internal/task"
 	"facegate/pipeline/match"
 	"facegate/store"
 	"facegate/store/seal"
@@ -21,6 +22,7 @@ type People struct {
 	Galleries []*match.Gallery // one a model; without any nobody is recognised, PINs work all the same
 	Kiosk     *Kiosk           // may be nil
 	Log       *slog.Logger
+	Beat      *task.Beat // where set, ticked each time the store was asked
 
 	revision uint64
 	loaded   bool
@@ -122,5 +124,8 @@ func (p *People) Run(ctx context.Context) error {
 			p.Log.ErrorContext(ctx, "people not loaded", logkey.Error, err)
 		}
 		failing = err != nil
+		if p.Beat != nil {
+			p.Beat.Tick(time.Now())
+		}
 	}
 }

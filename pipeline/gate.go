@@ -52,6 +52,16 @@ func (g *Gate) Empty(empty bool, at time.Time) {
 	}
 }
 
+// Luma are samples of a frame's luma on a coarse grid over all of it, nil for frames whose
+// pixels lie compressed.
+func Luma(f *device.Frame) []byte {
+	var grid [gateColumns * gateRows]byte
+	if !sampleLuma(&grid, f) {
+		return nil
+	}
+	return grid[:]
+}
+
 // sampleLuma reads one luma (green, for RGB) sample a grid cell. It reports false for
 // frames whose pixels lie compressed or do not fit their description.
 func sampleLuma(dst *[gateColumns * gateRows]byte, f *device.Frame) bool {

@@ -54,7 +54,8 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 		}
 	})
 	wall := kiosk.NewWall(clock)
-	portal := &kiosk.Portal{Link: client.NewLink(c.Door.Socket, log), Board: board}
+	beats := []*task.Beat{task.NewBeat("door", 10*time.Second, time.Now()), task.NewBeat("store", 10*time.Second, time.Now())}
+	portal := &kiosk.Portal{Link: client.NewLink(c.Door.Socket, log), Board: board, Beat: beats[0]}
 	screen := &kiosk.Screen{}
 	k := kiosk.New(kiosk.Options{
 		Audit: kiosk.Watched(db, board), Door: portal, Clock: wall, DoorName: c.Door.Name, Unlock: c.Door.Unlock, Log: log,
@@ -76,7 +77,7 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 	if err := eyes.recogniseOlder(ctx, db, log); err != nil {
 		return err
 	}
-	people := &kiosk.People{DB: db, Galleries: eyes.galleries(), Kiosk: k, Log: log}
+	people := &kiosk.People{DB: db, Galleries: eyes.galleries(), Kiosk: k, Log: log, Beat: beats[1]}
 	if err := people.Load(ctx); err != nil {
 		return err
 	}
@@ -106,13 +107,11 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 		kiosk.NewDoorEvents(db, c.Door.Socket, c.Door.Name, log),
 		&local.Server{Path: filepath.Join(c.Home, local.SocketName), Board: board, Kiosk: k, Screen: screen, Log: log},
 	}
-	var beats []*task.Beat
 	if eyes != nil {
-		beat := task.NewBeat("camera", 30*time.Second, time.Now())
+		beat := task.NewBeat("camera", 5*time.Second, time.Now())
 		tasks = append(tasks, &kiosk.Lens{
 			Camera: camera, Pipeline: eyes.watch, Kiosk: k, Log: log, UntilIdle: untilIdle, Beat: beat, Screen: screen,
-			Failing: func(err error) { board.Set(health.ModelsRefused, err != nil, text(err), time.Now()) },
-			Blocked: func() (string, bool) { id, blocked := board.Blocked(); return string(id), blocked },
+			Board: board,
 		})
 		beats = append(beats, beat)
 		tasks = append(tasks, &kiosk.Reextract{DB: db, Clock: wall, Open: eyes.another, Model: eyes.an.Model(), Log: log})
