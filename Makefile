@@ -10,7 +10,7 @@ VULN     := $(TOOLS)/govulncheck-v1.8.0
 PROGRAMS := facegate facegated doord
 GOFLAGS_RELEASE := -trimpath
 
-.PHONY: build cross setup demo test check bench eval vm clean
+.PHONY: build cross setup demo test check bench eval vm install clean
 
 build:
 	@mkdir -p bin
@@ -41,7 +41,7 @@ demo: setup
 
 test: setup
 	go test $(TESTFLAGS) -timeout 25m ./...
-	go test -race -short ./access ./door/... ./device/... ./internal/task ./pipeline/match ./store/...
+	go test -race -short ./access/... ./api/... ./door/... ./device/... ./health ./internal/task ./pipeline/match ./store/... ./wallclock
 
 # -short keeps the accuracy suites to a stratified part; race needs cgo.
 check: $(LINT) $(VULN)
@@ -71,6 +71,17 @@ eval: setup
 
 vm:
 	./test/vm/run
+
+# Lays the programs of `make build` and what systemd needs below DESTDIR; docs/install.md goes on from there.
+install:
+	install -D -m 755 -t $(DESTDIR)/usr/bin bin/doord bin/facegated bin/facegate
+	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system systemd/doord.service systemd/facegated.service systemd/facegate-retry@.timer
+	install -D -m 644 systemd/sysusers.conf $(DESTDIR)/usr/lib/sysusers.d/facegate.conf
+	install -D -m 644 systemd/tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/facegate.conf
+	install -D -m 644 systemd/udev.rules $(DESTDIR)/usr/lib/udev/rules.d/72-facegate.rules
+	install -D -m 644 systemd/watchdog.conf $(DESTDIR)/usr/lib/systemd/system.conf.d/facegate.conf
+	install -D -m 644 -t $(DESTDIR)/usr/share/facegate systemd/facegate.toml
+	install -D -m 644 -t $(DESTDIR)/usr/share/doc/facegate docs/*.md internal/config/example.toml
 
 clean:
 	rm -rf bin out
