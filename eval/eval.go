@@ -32,6 +32,7 @@ type Options struct {
 	Suite       string                             // directory of the sets
 	Open        func() (*pipeline.Analyser, error) // one a worker; Run closes them
 	Calibration *match.Calibration                 // of the embedder
+	Masked      *match.Calibration                 // of two faces behind masks; nil: these never match
 	Workers     int                                // analysers side by side; 1 if 0
 	Step        func(done, of int)                 // told of progress by one goroutine at a time, may be nil
 	Sets        []string                           // only these, all where empty
@@ -190,7 +191,16 @@ func (s *suite) measure(ctx context.Context, o Options, pool *pool, work []*reco
 		return nil, err
 	}
 	rep.sections = append(rep.sections, depth...)
-	rep.sections = append(rep.sections, s.masks(), s.maskStates(), s.maskedFaces(), s.heads(), s.glasses(), s.eyes())
+	rep.sections = append(rep.sections, s.masks(), s.maskStates(), s.maskedFaces(), s.behindMasks(o))
+	strangers, err := s.maskedStrangers(o)
+	if err != nil {
+		return nil, err
+	}
+	equipment, err := s.equipment(o)
+	if err != nil {
+		return nil, err
+	}
+	rep.sections = append(rep.sections, strangers, s.heads(), s.glasses(), equipment, s.eyes())
 	summary := section{Title: "Summary", Columns: []string{"figure", "measured"}}
 	for _, f := range s.figures {
 		summary.add(f.name, f.value)

@@ -24,8 +24,13 @@ func calibration(t *testing.T) *match.Calibration {
 }
 
 func options(t *testing.T, load litert.Loader, suite string) Options {
+	t.Helper()
+	masked, err := match.CalibrationFromPoints([]match.Point{{FMR: 1e-2, Cosine: .452}, {FMR: 1e-3, Cosine: .595}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return Options{
-		Suite: suite, Calibration: calibration(t), Workers: runtime.NumCPU(),
+		Suite: suite, Calibration: calibration(t), Masked: masked, Workers: runtime.NumCPU(),
 		Open: func() (*pipeline.Analyser, error) { return pipeline.Open(load, "") },
 	}
 }
@@ -79,6 +84,13 @@ func TestOpenPictures(t *testing.T) {
 		{"Detection", "capture_failures, expected no_face", "judged no_face", Rate{4, 4}},
 		{"Detection", "id_docs, face on it: yes", "found", Rate{42, 42}},
 		{"Mask, how it is worn", "full", "called", "full 2"},
+		{"Protective equipment: doors", "mask over nose and mouth (mask_states)", "mask required: granted", Rate{2, 2}},
+		{"Protective equipment: doors", "mask over nose and mouth (mask_states)", "mask forbidden: granted", Rate{0, 2}},
+		{"Protective equipment: doors", "nose above the mask (mask_states)", "mask required: granted", Rate{0, 2}},
+		{"Protective equipment: doors", "nose above the mask (mask_states)", "refused", "mask_required 2"},
+		{"Protective equipment: doors", "no mask (mask_states)", "mask required: granted", Rate{0, 2}},
+		{"Protective equipment: doors", "no mask (mask_states)", "mask forbidden: granted", Rate{2, 2}},
+		{"Protective equipment: doors", "no mask (mask_states)", "helmet required: granted", Rate{0, 2}},
 		{"Depth: recordings", "live, turned by 20° or more", "accepted by depth alone", Rate{4, 4}},
 		{"Depth: cards", "flat", "turned: accepted", Rate{0, 1}},
 	} {

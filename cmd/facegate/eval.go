@@ -36,7 +36,7 @@ func evaluate(ctx context.Context, e *env, args []string) error {
 	}
 	defer s.Close() //nolint:errcheck // the process ends
 	o := eval.Options{
-		Suite: *dir, Calibration: s.id.Calibration, Workers: *workers, Sets: only, Every: 1, Cards: 64,
+		Suite: *dir, Calibration: s.id.Calibration, Masked: s.id.Masked, Workers: *workers, Sets: only, Every: 1, Cards: 64,
 		Open: func() (*pipeline.Analyser, error) { return pipeline.Open(s.engine.Load, "") },
 	}
 	if *quick {
