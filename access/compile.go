@@ -197,6 +197,7 @@ func (c *compiler) times() {
 		}
 		calendars[name] = cal
 	}
+	shared := make(map[string]*holidays)
 	c.schedules = map[string]*schedule{Always: {name: Always, always: true}}
 	for _, name := range slices.Sorted(maps.Keys(c.r.Schedules)) {
 		c.name("schedules", name)
@@ -204,7 +205,7 @@ func (c *compiler) times() {
 			c.fault("schedules."+name, "is there already and always holds")
 			continue
 		}
-		s, err := c.r.Schedules[name].compile(name, calendars)
+		s, err := c.r.Schedules[name].compile(name, calendars, shared)
 		if err != nil {
 			c.faults = append(c.faults, fmt.Errorf("schedules.%s: %w", name, err))
 			s = &schedule{name: name}

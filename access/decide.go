@@ -270,22 +270,29 @@ func (c *consideration) enters(p Person) (Reason, string) {
 		return ReasonNoAccessHere, fmt.Sprintf("no rule names the door %q", c.v.Door)
 	}
 	rows, early := 0, false
-	for _, g := range append(p.Groups[:len(p.Groups):len(p.Groups)], Everybody) {
-		for _, s := range c.door.rows[g] {
+	wait, first := c.awaits(p)
+	opens := func(group string) (why string) {
+		for _, s := range c.door.rows[group] {
 			rows++
-			if !s.always && !c.timed {
-				continue
-			}
 			switch {
-			case !s.holds(&c.now):
-			case c.mustWait(p, s):
+			case !s.always && !c.timed || !s.holds(&c.now):
+			case wait && !s.begun(&c.now, first):
 				early = true
-			case c.unsure:
-				return ReasonOutsideSchedule, "what this door asks for depends on the time, which is not known for sure"
 			default:
-				return "", fmt.Sprintf("group %q may pass here on schedule %q", g, s.name)
+				return fmt.Sprintf("group %q may pass here on schedule %q", group, s.name)
 			}
 		}
+		return ""
+	}
+	why := opens(Everybody)
+	for i := 0; why == "" && i < len(p.Groups); i++ {
+		why = opens(p.Groups[i])
+	}
+	switch {
+	case why != "" && c.unsure:
+		return ReasonOutsideSchedule, "what this door asks for depends on the time, which is not known for sure"
+	case why != "":
+		return "", why
 	}
 	switch {
 	case rows == 0:
@@ -298,15 +305,14 @@ func (c *consideration) enters(p Person) (Reason, string) {
 	return ReasonOutsideSchedule, "no schedule lets this person pass now"
 }
 
-// mustWait reports whether others have to have passed in the present interval of s, which
-// holds, before p may.
-func (c *consideration) mustWait(p Person, s *schedule) bool {
-	first := c.door.First
-	if len(first) == 0 || slices.ContainsFunc(p.Groups, func(g string) bool { return slices.Contains(first, g) }) {
-		return false
+// awaits reports whether p may pass only behind somebody of those who come first, and when one
+// of them last did.
+func (c *consideration) awaits(p Person) (wait bool, first time.Time) {
+	groups := c.door.First
+	if len(groups) == 0 || slices.ContainsFunc(p.Groups, func(g string) bool { return slices.Contains(groups, g) }) {
+		return false, time.Time{}
 	}
-	since, _ := s.interval(&c.now)
-	return !c.m.anybodySince(first, c.v.Door, since, c.now.at)
+	return true, c.m.lastOf(groups, c.v.Door, c.now.at)
 }
 
 // lockedOut is why a credential that was shown is not accepted at present, or "".
@@ -485,7 +491,7 @@ func (p *Policy) Standing(v Visit, m *Memory) (unlocked bool, until time.Time) {
 		return false, time.Time{}
 	}
 	since, until := s.interval(&c.now)
-	if c.door.UnlockedAfterFirst && !m.anybodySince(c.door.First, v.Door, since, c.now.at) {
+	if c.door.UnlockedAfterFirst && m.lastOf(c.door.First, v.Door, c.now.at).Before(since) {
 		return false, time.Time{}
 	}
 	return true, until

@@ -166,22 +166,23 @@ func (m *Memory) passedAt(id, door string) time.Time {
 	return m.passed[place{id, door}]
 }
 
-// anybodySince reports whether somebody of one of the groups has passed a door from since to
-// now; no groups are anybody. What a clock that was ahead has recorded for later does not
-// count.
-func (m *Memory) anybodySince(groups []string, door string, since, now time.Time) bool {
+// lastOf is when somebody of one of the groups last passed a door, or the zero time; no groups
+// are anybody. What a clock that was ahead has recorded for after now does not count.
+func (m *Memory) lastOf(groups []string, door string, now time.Time) time.Time {
 	if m == nil {
-		return false
+		return time.Time{}
 	}
-	within := func(at time.Time, ok bool) bool { return ok && !at.Before(since) && !at.After(now) }
-	if len(groups) == 0 {
-		at, ok := m.doors[door]
-		return within(at, ok)
-	}
-	for _, g := range groups {
-		if at, ok := m.groups[place{g, door}]; within(at, ok) {
-			return true
+	var last time.Time
+	count := func(at time.Time) {
+		if at.After(last) && !at.After(now) {
+			last = at
 		}
 	}
-	return false
+	if len(groups) == 0 {
+		count(m.doors[door])
+	}
+	for _, g := range groups {
+		count(m.groups[place{g, door}])
+	}
+	return last
 }

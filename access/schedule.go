@@ -13,9 +13,17 @@ import (
 type schedule struct {
 	name   string
 	always bool
-	days   [8][]span   // by time.Weekday, then holidays
-	late   bool        // some span goes on past midnight
-	off    []*calendar // days on which days[holiday] counts
+	days   [8][]span // by time.Weekday, then holidays
+	late   bool      // some span goes on past midnight
+	off    *holidays // days on which days[holiday] counts; nil: none
+}
+
+// holidays are the lists of days that a schedule names. Schedules that name the same lists
+// share one, so that it is looked up once for all of them.
+type holidays struct{ lists []*calendar }
+
+func (h *holidays) has(d day) bool {
+	return slices.ContainsFunc(h.lists, func(c *calendar) bool { return c.has(d) })
 }
 
 // holiday is the index of a holiday's spans in schedule.days.
@@ -61,12 +69,36 @@ type instant struct {
 	at               time.Time // in the site's zone
 	today, yesterday day
 	minute           int
+	known            [4]known // of the holidays that were asked for last
+	next             int
+}
+
+// known is what some holidays say of today and yesterday.
+type known struct {
+	of               *holidays
+	today, yesterday bool
+}
+
+// holidays reports whether today and yesterday are among h.
+func (i *instant) holidays(h *holidays) (today, yesterday bool) {
+	if h == nil {
+		return false, false
+	}
+	for n := range i.known {
+		if k := &i.known[n]; k.of == h {
+			return k.today, k.yesterday
+		}
+	}
+	k := known{h, h.has(i.today), h.has(i.yesterday)}
+	i.known[i.next] = k
+	i.next = (i.next + 1) % len(i.known)
+	return k.today, k.yesterday
 }
 
 func newInstant(at time.Time, zone *time.Location) instant {
 	at = at.In(zone)
 	today := dayOf(at)
-	return instant{at, today, today.before(), at.Hour()*60 + at.Minute()}
+	return instant{at: at, today: today, yesterday: today.before(), minute: at.Hour()*60 + at.Minute()}
 }
 
 // holds reports whether s holds at i.
@@ -80,13 +112,14 @@ func (s *schedule) holds(i *instant) bool {
 
 // at finds the span that i lies in and the day it belongs to.
 func (s *schedule) at(i *instant) (d day, x span, ok bool) {
-	for _, x := range s.spans(&i.today) {
+	today, yesterday := i.holidays(s.off)
+	for _, x := range s.spans(i.today, today) {
 		if x.from <= i.minute && i.minute < x.to {
 			return i.today, x, true
 		}
 	}
 	if s.late {
-		for _, x := range s.spans(&i.yesterday) {
+		for _, x := range s.spans(i.yesterday, yesterday) {
 			if i.minute+dayMinutes < x.to {
 				return i.yesterday, x, true
 			}
@@ -103,6 +136,16 @@ func (s *schedule) interval(i *instant) (since, until time.Time) {
 	}
 	d, x, _ := s.at(i)
 	return i.run(d, x)
+}
+
+// begun reports whether the interval of s at i, where it holds, had begun by some moment
+// before; the zero time is none.
+func (s *schedule) begun(i *instant, by time.Time) bool {
+	if by.IsZero() {
+		return false
+	}
+	since, _ := s.interval(i)
+	return !by.Before(since)
 }
 
 // run is the longest time around i in which the clock on the wall shows minutes of a span of
@@ -145,18 +188,17 @@ func (i *instant) run(d day, x span) (since, until time.Time) {
 	return since, until
 }
 
-// spans are those of a day.
-func (s *schedule) spans(d *day) []span {
-	for _, c := range s.off {
-		if c.has(*d) {
-			return s.days[holiday]
-		}
+// spans are those of a day, which may be one of its holidays.
+func (s *schedule) spans(d day, off bool) []span {
+	if off {
+		return s.days[holiday]
 	}
 	return s.days[d.weekday]
 }
 
-// compile reads a schedule. calendars are the rules' lists of holidays.
-func (r ScheduleRule) compile(name string, calendars map[string]*calendar) (*schedule, error) {
+// compile reads a schedule. calendars are the rules' lists of holidays; shared are holidays of
+// schedules before it, by the lists they name.
+func (r ScheduleRule) compile(name string, calendars map[string]*calendar, shared map[string]*holidays) (*schedule, error) {
 	s := &schedule{name: name}
 	if len(r.Times) > maxTimes {
 		return nil, fmt.Errorf("%w: more than %d times", ErrInvalid, maxTimes)
@@ -172,13 +214,22 @@ func (r ScheduleRule) compile(name string, calendars map[string]*calendar) (*sch
 	if len(r.Holidays) > maxLists {
 		return nil, fmt.Errorf("%w: more than %d lists of holidays", ErrInvalid, maxLists)
 	}
+	h := &holidays{}
 	for _, list := range r.Holidays {
 		c := calendars[list]
 		if c == nil {
 			return nil, fmt.Errorf("%w: there is no list of holidays %q", ErrInvalid, list)
 		}
-		s.off = append(s.off, c)
+		h.lists = append(h.lists, c)
 	}
+	if len(h.lists) == 0 {
+		return s, nil
+	}
+	lists := strings.Join(r.Holidays, "\n") // which no name holds
+	if shared[lists] == nil {
+		shared[lists] = h
+	}
+	s.off = shared[lists]
 	return s, nil
 }
 

@@ -305,7 +305,7 @@ func TestScheduleRefuses(t *testing.T) {
 		"mon-fri 08:00-09:00-10:00", "mon-fry 08:00-09:00", "mon- 08:00-09:00", "-fri 08:00-09:00", "holiday-mon 08:00-09:00", "mon-holiday 08:00-09:00",
 		"mon,mon 08:00-09:00", "mon-wed,tue 08:00-09:00", "daily,mon 08:00-09:00", "mon, tue 08:00-09:00", "MON 08:00-09:00", ", 08:00-09:00", "always",
 	} {
-		if _, err := (ScheduleRule{Times: []string{text}}).compile("s", nil); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), fmt.Sprintf("%q", text)) {
+		if _, err := (ScheduleRule{Times: []string{text}}).compile("s", nil, nil); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), fmt.Sprintf("%q", text)) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
