@@ -21,9 +21,11 @@ func TestDamagedFile(t *testing.T) {
 	for i := range 20 {
 		id := fmt.Sprint("p", i)
 		addPerson(t, db, id)
-		addTemplate(t, db, id, float32(i), 1, 2, 3)
+		addPicture(t, db, id, addTemplate(t, db, id, float32(i), 1, 2, 3).ID, "of "+id)
 	}
-	wantPeople, wantTemplates := people(t, db), templates(t, db, "m1")
+	update(t, db, func(tx *Tx) error { _, err := tx.SetPolicy("the policy"); return err })
+	signHead(t, db)
+	wantPeople, wantTemplates, wantPictures := people(t, db), templates(t, db, "m1"), pictures(t, db)
 	must(t, db.Close())
 	good, err := os.ReadFile(options(source).Path)
 	must(t, err)
@@ -84,10 +86,18 @@ func TestDamagedFile(t *testing.T) {
 					t.Errorf("seed %d, round %d: a template %s that was never added", seed, i, got)
 				}
 			}
+			for p, err := range tx.Pictures() {
+				if err == nil && !slices.Contains(wantPictures, p.Person+" "+string(p.JPEG[4:])) {
+					t.Errorf("seed %d, round %d: a picture of %s that was never added", seed, i, p.Person)
+				}
+			}
 			return nil
 		})
 		if err != nil {
 			t.Errorf("seed %d, round %d: %v", seed, i, err)
+		}
+		if p, err := db.Policy(t.Context()); err == nil && p.Body != "the policy" {
+			t.Errorf("seed %d, round %d: policy %q", seed, i, p.Body)
 		}
 		must(t, db.Close())
 	}

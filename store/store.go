@@ -113,6 +113,12 @@ func (db *DB) open(ctx context.Context, daemon bool) error {
 	if err := db.migrate(ctx, migrations()); err != nil {
 		return err
 	}
+	if daemon && !fresh {
+		// Whoever erased something may have ended before it was overwritten.
+		if _, err := db.checkpoint(ctx); err != nil {
+			return err
+		}
+	}
 	return db.openChain(ctx)
 }
 
