@@ -69,6 +69,7 @@ func (db *DB) openPerson(id string, rev uint64, sealed []byte) (access.Person, e
 	if err != nil {
 		return damaged, fmt.Errorf("person %s: %w", id, err)
 	}
+	defer clear(text)
 	var in personal
 	if err := json.Unmarshal(text, &in); err != nil {
 		return damaged, fmt.Errorf("person %s: %w", id, seal.ErrSealed)
@@ -284,7 +285,7 @@ func (db *DB) ErasePerson(ctx context.Context, act Act, id string) (Receipt, err
 	if err != nil {
 		return Receipt{}, err
 	}
-	r.Pending, r.Snapshots, err = db.scrub(ctx)
+	r.Pending, r.Snapshots, err = db.scrub(context.WithoutCancel(ctx)) // the person is erased already
 	return r, err
 }
 

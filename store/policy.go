@@ -49,10 +49,19 @@ func (tx *Tx) SetPolicy(body string) (rev uint64, err error) {
 
 // Policy is the newest policy. The error wraps access.ErrNotFound where none was ever set, and
 // seal.ErrSealed where it is not what was set.
-func (db *DB) Policy(ctx context.Context) (p Policy, err error) {
+func (db *DB) Policy(ctx context.Context) (Policy, error) {
+	return db.policy(ctx, "ORDER BY rev DESC LIMIT 1")
+}
+
+// PolicyAt is the policy of a revision, with errors as [DB.Policy].
+func (db *DB) PolicyAt(ctx context.Context, rev uint64) (Policy, error) {
+	return db.policy(ctx, "WHERE rev = ?", int64(min(rev, 1<<63-1)))
+}
+
+func (db *DB) policy(ctx context.Context, where string, args ...any) (p Policy, err error) {
 	var sealed []byte
 	var at int64
-	row := db.reader.QueryRowContext(ctx, "SELECT rev, sealed, author, at FROM policy ORDER BY rev DESC LIMIT 1")
+	row := db.reader.QueryRowContext(ctx, "SELECT rev, sealed, author, at FROM policy "+where, args...)
 	switch err := row.Scan(&p.Revision, &sealed, &p.Author, &at); {
 	case errors.Is(err, sql.ErrNoRows):
 		return Policy{}, fmt.Errorf("policy: %w", access.ErrNotFound)
@@ -65,6 +74,26 @@ func (db *DB) Policy(ctx context.Context) (p Policy, err error) {
 	}
 	p.Body, p.At = string(body), time.UnixMilli(at).UTC()
 	return p, nil
+}
+
+// Policies are all that were ever set, the newest first, without their bodies.
+func (db *DB) Policies(ctx context.Context) ([]Policy, error) {
+	rows, err := db.reader.QueryContext(ctx, "SELECT rev, author, at FROM policy ORDER BY rev DESC")
+	if err != nil {
+		return nil, classify(fmt.Errorf("read policies: %w", err))
+	}
+	defer rows.Close()
+	var list []Policy
+	for rows.Next() {
+		var p Policy
+		var at int64
+		if err := rows.Scan(&p.Revision, &p.Author, &at); err != nil {
+			return nil, classify(fmt.Errorf("read policies: %w", err))
+		}
+		p.At = time.UnixMilli(at).UTC()
+		list = append(list, p)
+	}
+	return list, classify(rows.Err())
 }
 
 // PolicyRevision is the newest policy's revision, 0 where none was ever set. Reading it is

@@ -35,6 +35,16 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("PolicyRevision: %d, %v", rev, err)
 		}
 	}
+	if p, err := db.PolicyAt(t.Context(), 1); p.Body != "[site]\n" || err != nil {
+		t.Errorf("the first policy: %+v, %v", p, err)
+	}
+	if _, err := db.PolicyAt(t.Context(), 4); !errors.Is(err, access.ErrNotFound) {
+		t.Errorf("one that never was: %v", err)
+	}
+	all, err := db.Policies(t.Context())
+	if diff := cmp.Diff([]Policy{{3, "", act.Source, noon}, {2, "", act.Source, noon}, {1, "", act.Source, noon}}, all); diff != "" || err != nil {
+		t.Errorf("Policies: %v (-want +got)\n%s", err, diff)
+	}
 	events, err := db.Events(t.Context(), 0, 10)
 	must(t, err)
 	want := map[string]string{"sha256": "8dee708104e53a548c4057ecea5fc89512d1ae08b5e9f672ee292a3bd28a21ee"} // of "[site]" and a line break

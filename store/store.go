@@ -3,7 +3,8 @@
 // Changes go through [DB.Update], reads through [DB.View] or the methods of [DB]. A
 // transaction is either committed, and then on the disk, or has not happened. Every change
 // to people and templates appends its event in the same transaction, so nothing changes
-// unrecorded. Names and vectors are sealed (package seal); the key lies outside the database.
+// unrecorded. What is known of people, vectors, pictures and the policy are sealed (package
+// seal); the key lies outside the database.
 //
 // Events form a chain without gaps (docs/audit.md). The chain's end is also kept, with a
 // message authentication code, in a small file beside the database, "<path>-head": cutting
@@ -14,9 +15,9 @@
 // others change by polling [DB.PeopleRevision]. A DB may be used from any goroutine, a [Tx]
 // from the one that it was given to.
 //
-// The store refuses a database that a later release wrote, one that belongs to another key,
-// and vectors that no comparison could use. It stores no pictures but those that people agreed
-// to be enrolled with.
+// The store refuses a database that a later release has changed so that this one would
+// misread it, one that belongs to another key, and vectors that no comparison could use. It
+// stores no pictures but those that people agreed to be enrolled with.
 package store
 
 import (
@@ -235,9 +236,9 @@ func (db *DB) Update(ctx context.Context, act Act, fn func(*Tx) error) error {
 	return nil
 }
 
-// overwrite is scrub after a commit, which stands whatever becomes of it.
+// overwrite is scrub after a commit, which stands whatever becomes of it or of ctx.
 func (db *DB) overwrite(ctx context.Context) {
-	pending, _, err := db.scrub(ctx)
+	pending, _, err := db.scrub(context.WithoutCancel(ctx))
 	if err != nil || pending {
 		db.log.WarnContext(ctx, "what was erased may stay in the write-ahead log until the store is closed", "error", err)
 	}
