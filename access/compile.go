@@ -100,6 +100,7 @@ type compiler struct {
 	p         *Policy
 	schedules map[string]*schedule
 	faults    []error
+	compared  int // minutes at which schedules were compared
 }
 
 func (c *compiler) fault(where, format string, args ...any) {
@@ -274,6 +275,9 @@ func (c *compiler) demand(where string, d Demand) {
 	if !slices.Contains([]Cover{"", CoverOff, CoverRemind, CoverRequired}, d.Helmet) {
 		c.fault(where+".helmet", "%q is none of off, remind, required", d.Helmet)
 	}
+	if d.Mask == CoverForbidden && d.MaskedScore > 0 {
+		c.fault(where, "masks are forbidden and masked_score is for people who wear one")
+	}
 	for _, x := range []struct {
 		key   string
 		score float64
@@ -306,81 +310,4 @@ func (c *compiler) row(where string, r AccessRule) {
 			}
 		}
 	}
-}
-
-// contradictions refuses demands that no person could meet, or that something else at the
-// door undoes. Every combination that can hold at some moment is looked at.
-func (c *compiler) contradictions(name string, d *doorPolicy) {
-	where := "doors." + name
-	for _, g := range d.First {
-		if len(d.rows[g]) == 0 && len(d.rows[Everybody]) == 0 {
-			c.fault(where+".first", "nobody of %q may pass here, so the door would never open to anybody", g)
-		}
-	}
-	if d.UnlockedAfterFirst && d.unlocked == nil {
-		c.fault(where+".unlocked_after_first", "it says nothing without unlocked")
-	}
-	for _, x := range d.demands() {
-		c.contradiction(where, d, x)
-	}
-}
-
-func (c *compiler) contradiction(where string, d *doorPolicy, x Demand) {
-	covered := x.Mask == CoverRequired || x.Helmet == CoverRequired
-	looks := "a mask or helmet that is required is seen by the camera"
-	switch {
-	case covered && x.Factors == FactorPIN:
-		c.fault(where, "%s, and with factors %q nobody has to look at it", looks, x.Factors)
-	case covered && x.Factors == FactorFaceOrPIN:
-		c.fault(where, "%s, and with factors %q nobody has to look at it", looks, x.Factors)
-	case covered && d.PINInstead:
-		c.fault(where, "%s, and with pin_instead some people need not look at it", looks)
-	}
-	if covered && d.unlocked != nil {
-		c.fault(where, "a mask or helmet is required and the door stands unlocked on schedule %q, when nobody is looked at", d.unlocked.name)
-	}
-	if x.Mask == CoverForbidden && x.MaskedScore > 0 {
-		c.fault(where, "masks are forbidden and masked_score is for people who wear one")
-	}
-	if x.MaskedScore > 0 && x.MaskedScore < x.Score {
-		c.fault(where, "masked_score %v is below score %v: a mask would make it easier to be taken for somebody", x.MaskedScore, x.Score)
-	}
-}
-
-// demands are the different demands that can hold at some moment: the door's own, and each
-// exception that may apply laid over it, with those behind it filling in.
-func (d *doorPolicy) demands() []Demand {
-	out := []Demand{d.Demand}
-	for i := range d.when {
-		// The strictest combination is decided by single fields, and pairs of exceptions cover
-		// every pair of fields.
-		out = append(out, d.when[i].over(d.Demand))
-		for _, w := range d.when[i+1:] {
-			out = append(out, d.when[i].over(w.over(d.Demand)))
-		}
-	}
-	return out
-}
-
-// over is base with what x says laid over it.
-func (x Demand) over(base Demand) Demand {
-	if x.Factors != "" {
-		base.Factors = x.Factors
-	}
-	if x.Mask != "" {
-		base.Mask = x.Mask
-	}
-	if x.Helmet != "" {
-		base.Helmet = x.Helmet
-	}
-	if x.TwoPeople != nil {
-		base.TwoPeople = x.TwoPeople
-	}
-	if x.Score != 0 {
-		base.Score = x.Score
-	}
-	if x.MaskedScore != 0 {
-		base.MaskedScore = x.MaskedScore
-	}
-	return base
 }

@@ -113,27 +113,37 @@ func (s *schedule) holds(i *instant) bool {
 // at finds the span that i lies in and the day it belongs to.
 func (s *schedule) at(i *instant) (d day, x span, ok bool) {
 	today, yesterday := i.holidays(s.off)
-	for _, x := range s.spans(i.today, today) {
-		if x.from <= i.minute && i.minute < x.to {
-			return i.today, x, true
+	x, late, ok := s.find(s.spans(i.today, today), s.spans(i.yesterday, yesterday), i.minute)
+	if late {
+		return i.yesterday, x, ok
+	}
+	return i.today, x, ok
+}
+
+// find finds the span that a minute lies in, of those of the day, or of those of the day before
+// that go on.
+func (s *schedule) find(today, yesterday []span, minute int) (x span, late, ok bool) {
+	if s.always {
+		return span{0, dayMinutes}, false, true
+	}
+	for _, x := range today {
+		if x.from <= minute && minute < x.to {
+			return x, false, true
 		}
 	}
 	if s.late {
-		for _, x := range s.spans(i.yesterday, yesterday) {
-			if i.minute+dayMinutes < x.to {
-				return i.yesterday, x, true
+		for _, x := range yesterday {
+			if minute+dayMinutes < x.to {
+				return x, true, true
 			}
 		}
 	}
-	return day{}, span{}, false
+	return span{}, false, false
 }
 
 // interval is since and until when s, which holds at i, does so without a break by the span
 // that i lies in. A schedule that always holds begins anew with every day.
 func (s *schedule) interval(i *instant) (since, until time.Time) {
-	if s.always {
-		return i.run(i.today, span{0, dayMinutes})
-	}
 	d, x, _ := s.at(i)
 	return i.run(d, x)
 }
