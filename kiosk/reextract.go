@@ -182,14 +182,8 @@ func (r *Reextract) one(ctx context.Context, an *pipeline.Analyser, t store.Temp
 	state, _ := r.Clock.Trust(time.Now())
 	act := store.Act{At: time.Now(), Clock: state, Source: access.SourceSystem}
 	err = r.DB.Update(ctx, act, func(tx *store.Tx) error {
-		anew, err := tx.AddTemplate(store.Template{Person: t.Person, Model: r.Model, Vector: a.Embedding, Quality: t.Quality, Cover: t.Cover, Source: t.Source})
-		if err != nil {
-			return err
-		}
-		if err := tx.MovePictures(t.ID, anew.ID); err != nil {
-			return err
-		}
-		return tx.RemoveTemplate(t.ID)
+		_, err := tx.RenewTemplate(t.ID, store.Template{Model: r.Model, Vector: a.Embedding, Quality: t.Quality, Cover: t.Cover, Source: t.Source})
+		return err
 	})
 	if errors.Is(err, access.ErrNotFound) || errors.Is(err, access.ErrTooMany) || errors.Is(err, store.ErrNoConsent) {
 		r.Log.WarnContext(ctx, "template not made anew", logkey.Person, t.Person, logkey.Error, err)
