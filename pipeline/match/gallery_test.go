@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	gocmpopts "github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
@@ -131,6 +132,55 @@ func TestSearchEqualsBruteForce(t *testing.T) {
 					}
 				}
 			}
+		}
+	})
+}
+
+// Templates taken behind masks are a gallery of their own, whatever comes and goes.
+func TestMaskedTemplatesAreApart(tt *testing.T) {
+	rapid.Check(tt, func(t *rapid.T) {
+		const dim = 8
+		rnd := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 9))
+		g := newGallery(tt, dim)
+		bare, masked := map[string][][]float32{}, map[string][][]float32{}
+		for range rapid.IntRange(1, 60).Draw(t, "changes") {
+			id := fmt.Sprint(rnd.IntN(12))
+			if rnd.IntN(4) == 0 {
+				g.Remove(id)
+				delete(bare, id)
+				delete(masked, id)
+				continue
+			}
+			v, behind := unitVector(rnd, dim), rnd.IntN(2) == 0
+			if err := g.Add(id, Template{Model: model, Vector: v, Masked: behind}); err != nil {
+				t.Fatal(err)
+			}
+			if behind {
+				masked[id] = append(masked[id], v)
+			} else {
+				bare[id] = append(bare[id], v)
+			}
+		}
+		other := newGallery(tt, dim)
+		if err := other.Replace(g); err != nil {
+			t.Fatal(err)
+		}
+		var r Result
+		for range 3 {
+			probe := unitVector(rnd, dim)
+			if err := other.Search(Template{Model: model, Vector: probe}, 20, &r); err != nil {
+				t.Fatal(err)
+			}
+			near := gocmpopts.EquateApprox(0, 1e-6)
+			if d := gocmp.Diff(bruteForce(bare, probe), r.Candidates, near, gocmpopts.EquateEmpty()); d != "" {
+				t.Fatalf("bare: %s", d)
+			}
+			if d := gocmp.Diff(bruteForce(masked, probe), r.Masked, near, gocmpopts.EquateEmpty()); d != "" {
+				t.Fatalf("masked: %s", d)
+			}
+		}
+		if err := g.Search(Template{Model: model, Vector: unitVector(rnd, dim)}, 5, &r); err != nil || len(r.Candidates)+len(r.Masked)+r.Templates > 0 {
+			t.Fatalf("a gallery that was taken over: %v, %+v", err, r)
 		}
 	})
 }
