@@ -20,8 +20,8 @@ const maxKeyFile = 4 << 10
 
 // Load reads a key file: one key a line in 64 hex digits, the one that seals first; empty
 // lines and lines that begin with # are skipped. The file must belong to nobody else's eyes:
-// any permission for group or world gives an error wrapping ErrExposed. A file of a systemd
-// credentials directory qualifies. No error holds a part of a key.
+// any permission for group or world gives an error wrapping ErrExposed. A file of this service's
+// systemd credentials directory qualifies, and may be readable by its group. No error holds a part of a key.
 func Load(path string) (*Ring, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -35,7 +35,7 @@ func Load(path string) (*Ring, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("key file %s: not a regular file", path)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if info.Mode().Perm()&^allowed(path) != 0 {
 		return nil, fmt.Errorf("key file %s: %w", path, ErrExposed)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
@@ -58,6 +58,17 @@ func Load(path string) (*Ring, error) {
 		return nil, fmt.Errorf("key file %s: %w", path, err)
 	}
 	return r, nil
+}
+
+// allowed are the permissions a key file may have: its owner's, and, for a credential that
+// systemd handed to this process alone, the group's to read. Newer versions of systemd let the
+// service's user in by an access list, whose mask shows as the group's permission.
+func allowed(path string) fs.FileMode {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir != "" && filepath.Dir(filepath.Clean(path)) == filepath.Clean(dir) {
+		return 0o740
+	}
+	return 0o700
 }
 
 func parse(text []byte) ([][]byte, error) {

@@ -223,6 +223,36 @@ func TestLoadOrCreate(t *testing.T) {
 	}
 }
 
+// What systemd hands to the service may be readable by its group; the same file elsewhere, or
+// writable or readable by more, is refused.
+func TestLoadCredential(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "store.key")
+	if err := os.WriteFile(path, []byte(strings.Repeat("ab", KeySize)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		mode os.FileMode
+		dir  string
+		ok   bool
+	}{
+		{0o440, dir, true},
+		{0o400, dir, true},
+		{0o440, "", false},
+		{0o440, filepath.Dir(dir), false},
+		{0o460, dir, false},
+		{0o444, dir, false},
+	} {
+		t.Setenv("CREDENTIALS_DIRECTORY", tt.dir)
+		if err := os.Chmod(path, tt.mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path); (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrExposed) {
+			t.Errorf("mode %v, credentials in %q: got %v, want accepted %v", tt.mode, tt.dir, err, tt.ok)
+		}
+	}
+}
+
 func FuzzOpen(f *testing.F) {
 	r := ring(f, 1, 2)
 	blob := r.Seal(here, []byte("text"))
