@@ -179,8 +179,8 @@ func TestCompileIsBounded(t *testing.T) {
 	}
 }
 
-// Schedules that are said not to meet never do so in some months with
-// holidays of all kinds, looked at every half hour, on which all these schedules begin and end.
+// Schedules meet where they do so in some months with holidays of all kinds, looked at every
+// half hour, on which all of them begin and end.
 func TestMeet(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		times := anyTimes(rt)
@@ -205,7 +205,7 @@ func TestMeet(t *testing.T) {
 		}
 		a, b := c.schedules["s0"], c.schedules["s1"]
 		both := false
-		for at := time.Date(2028, 2, 20, 0, 0, 0, 0, time.UTC); at.Before(time.Date(2028, 5, 10, 0, 0, 0, 0, time.UTC)); at = at.Add(30 * time.Minute) {
+		for at := time.Date(2028, 2, 24, 0, 0, 0, 0, time.UTC); at.Before(time.Date(2028, 5, 10, 0, 0, 0, 0, time.UTC)); at = at.Add(30 * time.Minute) {
 			y, m, d := at.Date()
 			_, one := times["s0"].shows(y, m, d, at.Hour()*60+at.Minute())
 			_, two := times["s1"].shows(y, m, d, at.Hour()*60+at.Minute())
