@@ -52,9 +52,17 @@ const retryRelay = time.Second
 
 // An ask is one party's wish that the door be unlocked.
 type ask struct {
-	until   time.Time
+	fresh   time.Time // its end, as far as it was asked since the leaf last opened; or zero
+	used    time.Time // its end, as far as somebody has opened the leaf since; or zero
 	by, why string
-	used    bool // the leaf was opened since
+}
+
+// until is when an ask ends.
+func (a ask) until() time.Time {
+	if a.used.After(a.fresh) {
+		return a.used
+	}
+	return a.fresh
 }
 
 // A cause is who is told to have locked or unlocked the door.
@@ -337,19 +345,19 @@ func (c *Controller) changed(line string, state bool) {
 
 // ask notes a wish, which never ends earlier for being repeated.
 func (c *Controller) ask(who string, d time.Duration, of cause) {
-	until := c.now.Add(min(d, c.cfg.MaxOn))
-	if old, ok := c.asks[who]; ok && old.until.After(until) {
-		until = old.until
+	a := ask{c.now.Add(min(d, c.cfg.MaxOn)), c.asks[who].used, of.by, of.why}
+	if old := c.asks[who]; old.fresh.After(a.fresh) {
+		a.fresh = old.fresh
 	}
-	c.asks[who] = ask{until: until, by: of.by, why: of.why}
+	c.asks[who] = a
 }
 
 // end is when the present piece of asks ends; leaf says whether an open leaf may put it off.
 func (c *Controller) end(leaf bool) time.Time {
 	limit, last := c.began.Add(c.cfg.MaxOn), time.Time{}
 	for _, a := range c.asks {
-		if a.until.After(last) {
-			last = a.until
+		if t := a.until(); t.After(last) {
+			last = t
 		}
 	}
 	if last.After(limit) || leaf && c.cfg.Relock == RelockWhileOpen && c.contact.state && len(c.asks) > 0 {
@@ -372,8 +380,8 @@ func (c *Controller) wanted() (unlocked bool, by cause) {
 	}
 	var last time.Time
 	for _, party := range []string{WhoController, WhoOperator, WhoRex, WhoFire} {
-		if a, ok := c.asks[party]; ok && a.until.After(last) {
-			last, by, unlocked = a.until, cause{party, a.by, a.why}, true
+		if a, ok := c.asks[party]; ok && a.until().After(last) {
+			last, by, unlocked = a.until(), cause{party, a.by, a.why}, true
 		}
 	}
 	return unlocked, by
@@ -389,7 +397,7 @@ func (c *Controller) settleFor(over cause) {
 	}
 	if !c.began.IsZero() && !c.now.Before(c.end(true)) {
 		for _, a := range c.asks {
-			if a.until.After(c.now) || c.contact.state && c.cfg.Relock == RelockWhileOpen {
+			if a.until().After(c.now) || c.contact.state && c.cfg.Relock == RelockWhileOpen {
 				over.why = "maximum on-time"
 			}
 		}

@@ -27,7 +27,7 @@ func (c *Controller) opened() {
 	c.leaf.opened(c.now)
 	c.record(Event{Kind: Opened})
 	for party, a := range c.asks {
-		a.used = true
+		a.fresh, a.used = time.Time{}, a.until()
 		c.asks[party] = a
 	}
 	if c.unlocked || c.recorded || c.fire.state || !c.now.After(c.leaf.explained) {
@@ -49,8 +49,13 @@ func (c *Controller) closed() {
 		return
 	}
 	for party, a := range c.asks {
-		if a.used && party != WhoFire {
+		switch {
+		case party == WhoFire:
+		case a.fresh.IsZero():
 			delete(c.asks, party)
+		default:
+			a.used = time.Time{}
+			c.asks[party] = a
 		}
 	}
 	c.settleFor(cause{why: "door closed"})
