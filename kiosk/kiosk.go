@@ -72,7 +72,7 @@ type Kiosk struct {
 type pending struct {
 	visit    access.Visit
 	decision access.Decision
-	until    time.Time
+	source   string
 	expire   *time.Timer // nil: no challenge is pending
 }
 
@@ -138,7 +138,11 @@ func (k *Kiosk) Type(ctx context.Context, id, typed string) (access.Decision, er
 	case access.NeedSecond:
 		v.First = k.pending.decision.Person
 	}
-	return k.conclude(ctx, v, access.SourceCamera)
+	source := access.SourceCamera
+	if v.Seen == nil {
+		source = access.SourceAPI("local") // the camera has no part in it
+	}
+	return k.conclude(ctx, v, source)
 }
 
 // enter checks a PIN. It takes as long for somebody who has none.
@@ -176,7 +180,7 @@ func (k *Kiosk) conclude(ctx context.Context, v access.Visit, source string) (ac
 		if !same && (v.First != p.decision.Person || d.Need == access.NeedSecond) {
 			k.unanswered(ctx)
 		}
-		k.put(ctx, v, d)
+		k.put(ctx, v, d, source)
 		return d, nil
 	case p.expire == nil:
 	case d.Outcome == access.Grant && (same || d.With == p.decision.Person):
@@ -188,10 +192,10 @@ func (k *Kiosk) conclude(ctx context.Context, v access.Visit, source string) (ac
 }
 
 // put keeps a challenge for its answer.
-func (k *Kiosk) put(ctx context.Context, v access.Visit, d access.Decision) {
+func (k *Kiosk) put(ctx context.Context, v access.Visit, d access.Decision, source string) {
 	k.forget()
 	p := &k.pending
-	p.visit, p.decision, p.until = v, d, time.Now().Add(answerWithin)
+	p.visit, p.decision, p.source = v, d, source
 	ctx = context.WithoutCancel(ctx)
 	var timer *time.Timer
 	timer = time.AfterFunc(answerWithin, func() {
@@ -223,7 +227,7 @@ func (k *Kiosk) unanswered(ctx context.Context) {
 		return
 	}
 	d := p.decision.Unanswered()
-	_, _ = k.carryOut(ctx, p.visit, d, access.SourceCamera) // a failure to record was logged
+	_, _ = k.carryOut(ctx, p.visit, d, p.source) // a failure to record was logged
 }
 
 // Close records a challenge that is still pending. Nothing is decided afterwards.
