@@ -72,26 +72,20 @@ func (e *env) enrolCamera(ctx context.Context, enroller *kiosk.Enroller, id stri
 	defer cancel()
 	done, err := p.watch(within, camera)
 	l := enrolLine{ID: id, File: "camera", Quality: p.last}
-	refusal, refused := errors.AsType[*kiosk.RefusedError](err)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case refused:
-		l.Quality, l.Hint = string(refusal.Quality), refusal.Hint()
-		if refusal.Resembles != "" {
-			l.Resembles = &refusal.Resembles
-		}
-		return errors.Join(errNo, e.print(l, func(w io.Writer) { fmt.Fprintf(w, "refused: %v (%s)\n", refusal, l.Hint) }))
+	}
+	if why := l.refuse(err); why != "" {
+		return errors.Join(errNo, e.print(l, func(w io.Writer) { fmt.Fprintf(w, "refused: %s (%s)\n", why, l.Hint) }))
+	}
+	switch {
 	case err != nil:
 		return hinted{err, cameraHint(&c.Camera, err)}
 	case done == nil:
 		l.Hint = cmp.Or(advice(p.last), "look at the camera a little longer")
 		return errors.Join(errNo, e.print(l, func(w io.Writer) { fmt.Fprintf(w, "no picture was good enough: %s (%s)\n", p.last, l.Hint) }))
 	}
-	l.Enrolled, l.Quality, l.Template = true, string(done.Quality), &done.Template
-	if done.Resembles != "" {
-		l.Resembles = &done.Resembles
-	}
+	l.done(*done)
 	return e.print(l, func(w io.Writer) { fmt.Fprintf(w, "enrolled %s with the camera\n", id) })
 }
 

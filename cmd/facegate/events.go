@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +19,7 @@ func events(ctx context.Context, e *env, args []string) error {
 	fs := e.flags("events")
 	follow := fs.Bool("follow", false, "go on with new events")
 	accept := fs.Bool("accept", false, "verify: go on after a break at the trail's end, which is recorded")
+	sign := fs.Bool("sign", false, "head: sign the trail's end as it is now")
 	since := fs.Uint64("since", 0, "events after this sequence number")
 	rest, err := parse(fs, args)
 	if err != nil {
@@ -30,6 +33,8 @@ func events(ctx context.Context, e *env, args []string) error {
 	switch {
 	case len(rest) == 1 && rest[0] == "verify":
 		return verifyEvents(ctx, e, db, *accept)
+	case len(rest) == 1 && rest[0] == "head":
+		return signedHead(ctx, e, db, *sign)
 	case len(rest) > 0:
 		return usagef("events knows no %q", rest[0])
 	case *follow:
@@ -95,7 +100,43 @@ func verifyEvents(ctx context.Context, e *env, db *store.DB, accept bool) error 
 	if err != nil {
 		return err
 	}
-	return e.print(map[string]any{"ok": true, "events": v.Events, "head": v.Head.String()}, func(w io.Writer) {
+	return e.print(map[string]any{"ok": true, "events": v.Events, "head": v.Head.String(), "signed": v.Signed}, func(w io.Writer) {
 		fmt.Fprintf(w, "%d events, every link holds, head %s\n", v.Events, v.Head)
+		if v.Signed > 0 {
+			fmt.Fprintf(w, "%d signed heads, all of them in the trail\n", v.Signed)
+		}
+	})
+}
+
+// signedHead prints the newest end of the trail that the device has signed, to be kept
+// elsewhere (docs/audit.md), and the key to check it with.
+func signedHead(ctx context.Context, e *env, db *store.DB, sign bool) error {
+	var h store.SignedHead
+	if sign {
+		var err error
+		if h, err = db.SignHead(ctx, kiosk.Now(admin())); err != nil {
+			return err
+		}
+	} else {
+		list, err := db.SignedHeads(ctx)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return hinted{errors.New("no end of the trail was signed yet"), "facegated signs every hour and at its end; facegate events head --sign does it now"}
+		}
+		h = list[len(list)-1]
+	}
+	public, err := db.PublicKey(ctx)
+	if err != nil {
+		return err
+	}
+	l := struct {
+		store.SignedHead
+		PublicKey string `json:"public_key"`
+	}{h, hex.EncodeToString(public)}
+	return e.print(l, func(w io.Writer) {
+		fmt.Fprintf(w, "event      %d\nhash       %s\nchain      %s\nsigned at  %s\nsignature  %s\npublic key %s (%s)\n",
+			h.Seq, h.Hash, h.Chain, h.At.Format("2006-01-02T15:04:05.000Z07:00"), base64.StdEncoding.EncodeToString(h.Signature), l.PublicKey, h.Key)
 	})
 }

@@ -61,16 +61,23 @@ func commands() []command {
 		{"setup", "[--offline] [--arch arm64]", "fetch and verify runtime and models", setup},
 		{"demo", "[--oneshot] [--camera DEVICE]", "play the main job on a simulated door", demo},
 		{"doctor", "", "check camera, models, door, store and disk, with a hint for what is wrong", doctor},
-		{"person", "add|list|show|remove|remove-template …", "people", person},
+		{"person", "add|list|show|set|remove|remove-template …", "people", person},
+		{"consent", "give|show|withdraw ID …", "whether a person agreed that their face is kept", consent},
 		{"enrol", "ID --photo FILE… | --camera", "store a person's template", enrolPerson},
+		{"pin", "set|remove|enter ID [--duress]", "a person's PINs, and typing one at the door", pin},
+		{"block", "ID --reason REASON", "let somebody in nowhere, and raise an alarm when they come", block},
+		{"unblock", "ID", "end that", unblock},
+		{"bypass", "grant|show|end …", "let somebody in for a time whatever the rules say", bypass},
+		{"policy", "apply|check|show|history|explain|example …", "the rules: who may pass which door when, and why not", policy},
 		{"analyse", "FILE… | --sequence DIR [--level LEVEL]", "what the pipeline sees in pictures", analyse},
 		{"compare", "A B", "are two pictures of one person", compare},
 		{"identify", "FILE… [--gallery DIR_OR_CSV]", "who is in a picture", identify},
 		{"embed", "LIST.csv --root DIR --out FILE.npy", "embeddings of a list of pictures", embedList},
 		{"eval", "--suite DIR --out DIR", "accuracy report on labelled pictures", evaluate},
 		{"bench", "[match|frames|models|decision]", "timing table, beside installed peers", bench},
-		{"events", "[verify] [--follow] [--since SEQ]", "the audit trail", events},
+		{"events", "[verify|head] [--follow] [--since SEQ]", "the audit trail", events},
 		{"door", "status|unlock|lock|release|sim …", "the door", doorCommand},
+		{"health", "", "what is wrong with the running kiosk", healthCommand},
 	}
 }
 
@@ -146,7 +153,7 @@ func hintOf(err error) string {
 func (e *env) help() {
 	fmt.Fprintln(e.stdout, "facegate: a door that knows its people\n\nusage: facegate [--home DIR] [--json] COMMAND …")
 	for _, c := range commands() {
-		fmt.Fprintf(e.stdout, "  %-9s %-42s %s\n", c.name, c.args, c.does)
+		fmt.Fprintf(e.stdout, "  %-9s %-44s %s\n", c.name, c.args, c.does)
 	}
 	fmt.Fprintln(e.stdout, "\nexit codes: 0 done, 1 the answer is no, 2 usage, 3 it could not be done")
 }

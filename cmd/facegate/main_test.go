@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,6 +88,7 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 			"code":     code,
 			"sql":      damage,
 			"answers":  answers,
+			"listens":  listens,
 			"npy":      npy,
 			"truncate": truncate,
 		},
@@ -146,6 +148,28 @@ func answers(ts *testscript.TestScript, neg bool, args []string) {
 		case <-every.C:
 		case <-deadline:
 			ts.Fatalf("doord never answers: %v", err)
+		}
+	}
+}
+
+// listens waits until somebody accepts connections at a socket.
+func listens(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: listens SOCKET")
+	}
+	deadline := time.After(patience)
+	every := time.NewTicker(10 * time.Millisecond)
+	defer every.Stop()
+	for {
+		conn, err := (&net.Dialer{}).Dial("unix", ts.MkAbs(args[0]))
+		if err == nil {
+			ts.Check(conn.Close())
+			return
+		}
+		select {
+		case <-every.C:
+		case <-deadline:
+			ts.Fatalf("nobody listens: %v", err)
 		}
 	}
 }

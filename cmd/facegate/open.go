@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -15,6 +17,15 @@ import (
 	"facegate/pipeline/imgproc"
 	"facegate/store"
 )
+
+// print writes v as a line of JSON, or what human writes.
+func (e *env) print(v any, human func(io.Writer)) error {
+	if e.json {
+		return json.NewEncoder(e.stdout).Encode(v)
+	}
+	human(e.stdout)
+	return nil
+}
 
 // config is the instance's configuration: its facegate.toml, or the defaults.
 func (e *env) config() (*config.Config, error) {
@@ -42,12 +53,16 @@ type sight struct {
 }
 
 func (e *env) sight() (*sight, error) {
+	c, err := e.config()
+	if err != nil {
+		return nil, err
+	}
 	g, err := e.engine()
 	if err != nil {
 		return nil, err
 	}
 	s := &sight{engine: g}
-	if s.an, err = pipeline.Open(g.Load, ""); err != nil {
+	if s.an, err = pipeline.Open(g.Load, c.Models.Embedder); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	if s.id, err = kiosk.NewIdentifier(g.Models.List(), s.an); err != nil {
@@ -68,7 +83,9 @@ func (e *env) store(ctx context.Context) (*store.DB, error) {
 	if err := os.MkdirAll(c.Home, 0o755); err != nil {
 		return nil, fmt.Errorf("make home directory: %w", err)
 	}
-	return store.Open(ctx, store.Options{Path: c.Store.Path, KeyFile: c.Store.KeyFile, Log: slog.New(slog.DiscardHandler)})
+	return store.Open(ctx, store.Options{
+		Path: c.Store.Path, KeyFile: c.Store.KeyFile, ConsentRequired: c.Privacy.ConsentRequired, Log: slog.New(slog.DiscardHandler),
+	})
 }
 
 const (

@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
-	"os/user"
 	"strings"
 	"time"
 
@@ -16,27 +15,11 @@ import (
 )
 
 // admin is the source of what the operator does on the command line.
-func admin() string {
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		return access.SourceAdmin(u.Username)
-	}
-	return access.SourceAdmin("cli")
-}
-
-// A personLine is how people are printed as JSON.
-type personLine struct {
-	ID         string     `json:"id"`
-	Name       string     `json:"name"`
-	Groups     []string   `json:"groups"`
-	ValidFrom  *time.Time `json:"valid_from"`
-	ValidUntil *time.Time `json:"valid_until"`
-	Blocked    bool       `json:"blocked"`
-	Templates  int        `json:"templates"`
-}
+func admin() string { return access.SourceAdmin(operator()) }
 
 func person(ctx context.Context, e *env, args []string) error {
 	if len(args) == 0 {
-		return usagef("person add, list, show, remove or remove-template")
+		return usagef("person add, list, show, set, remove or remove-template")
 	}
 	verb, args := args[0], args[1:]
 	switch verb {
@@ -44,81 +27,92 @@ func person(ctx context.Context, e *env, args []string) error {
 		return helpWanted{e.flags("person")}
 	case "add":
 		return personAdd(ctx, e, args)
+	case "set":
+		return personSet(ctx, e, args)
 	case "list":
 		return personList(ctx, e, args)
-	case "show", "remove", "remove-template":
-		rest, err := parse(e.flags("person "+verb), args)
-		if err != nil {
-			return err
-		}
-		if len(rest) != 1 {
-			return usagef("person %s takes one id", verb)
-		}
-		db, err := e.store(ctx)
-		if err != nil {
-			return err
-		}
-		defer db.Close() //nolint:errcheck // every change is committed
-		switch verb {
-		case "show":
-			return personShow(ctx, e, db, rest[0])
-		case "remove":
-			return personRemove(ctx, e, db, rest[0])
-		}
-		return personRemoveTemplate(ctx, e, db, rest[0])
+	case "show":
+		return e.onPerson(ctx, "person show", args, personShow)
+	case "remove":
+		return e.onPerson(ctx, "person remove", args, personRemove)
+	case "remove-template":
+		return e.onPerson(ctx, "person remove-template", args, personRemoveTemplate)
 	}
 	return usagef("person knows no %q", verb)
 }
 
-// list is a flag that may be repeated and may hold several values with commas.
-type list []string
-
-func (l *list) String() string { return strings.Join(*l, ",") }
-func (l *list) Set(s string) error {
-	for v := range strings.SplitSeq(s, ",") {
-		if v = strings.TrimSpace(v); v != "" {
-			*l = append(*l, v)
-		}
-	}
-	return nil
+// onPerson runs a command that takes an id and no flags of its own.
+func (e *env) onPerson(ctx context.Context, name string, args []string, do func(context.Context, *env, *store.DB, string) error) error {
+	return e.onPersonWith(ctx, e.flags(name), args, nil, do)
 }
 
-// moment is a flag that holds a time, or a day in local time.
-type moment struct{ time.Time }
-
-func (m *moment) Set(s string) error {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
-			m.Time = t
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is no time: write 2026-03-01 or 2026-03-01T08:00:00Z", s)
-}
-
-func personAdd(ctx context.Context, e *env, args []string) error {
-	var p access.Person
-	var groups list
-	var from, until moment
-	fs := e.flags("person add")
-	fs.StringVar(&p.ID, "id", "", "the person's id, as records will show it")
-	fs.StringVar(&p.Name, "name", "", "the person's name")
-	fs.Var(&groups, "group", "a group, may be repeated")
-	fs.Var(&from, "valid-from", "from when they may pass")
-	fs.Var(&until, "valid-until", "until when they may pass")
+// onPersonWith runs a command that takes an id and the flags of fs. check, where set, is asked
+// whether the flags make sense before anything is opened.
+func (e *env) onPersonWith(ctx context.Context, fs *flag.FlagSet, args []string, check func() error, do func(context.Context, *env, *store.DB, string) error) error {
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
 	}
-	if len(rest) > 0 || p.ID == "" || p.Name == "" {
+	if len(rest) != 1 {
+		return usagef("%s takes one id", fs.Name())
+	}
+	if check != nil {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	db, err := e.store(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // every change is committed
+	return do(ctx, e, db, rest[0])
+}
+
+// traits are the flags that say something about a person.
+type traits struct {
+	name            string
+	groups          list
+	from, until     moment
+	unlock          time.Duration
+	visitor, noFace bool
+}
+
+func (t *traits) flags(fs *flag.FlagSet) {
+	fs.StringVar(&t.name, "name", "", "the person's name")
+	fs.Var(&t.groups, "group", "a group, may be repeated")
+	fs.Var(&t.from, "valid-from", "from when they may pass")
+	fs.Var(&t.until, "valid-until", "until when they may pass")
+	fs.DurationVar(&t.unlock, "unlock", 0, "how long a door stays unlocked for them, such as 8s; it counts where it is longer than the door's time")
+	fs.BoolVar(&t.visitor, "visitor", false, "a visitor: needs --valid-until, and company where a door asks for that")
+	fs.BoolVar(&t.noFace, "no-face", false, "gave no face data: passes with the PIN where a door allows that")
+}
+
+func personAdd(ctx context.Context, e *env, args []string) error {
+	var t traits
+	fs := e.flags("person add")
+	id := fs.String("id", "", "the person's id, as records will show it for ever: a number rather than a name")
+	t.flags(fs)
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 || *id == "" || t.name == "" {
 		return usagef("person add needs --id ID and --name NAME")
 	}
-	p.Groups, p.ValidFrom, p.ValidUntil = groups, from.Time, until.Time
 	db, err := e.store(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close() //nolint:errcheck // the change is committed
+	zone, err := zone(ctx, db)
+	if err != nil {
+		return err
+	}
+	p := access.Person{
+		ID: *id, Name: t.name, Groups: t.groups, ValidFrom: t.from.in(zone), ValidUntil: t.until.in(zone),
+		Unlock: t.unlock, Visitor: t.visitor, NoFace: t.noFace,
+	}
 	err = db.Update(ctx, kiosk.Now(admin()), func(tx *store.Tx) error {
 		p, err = tx.AddPerson(p)
 		return err
@@ -129,20 +123,123 @@ func personAdd(ctx context.Context, e *env, args []string) error {
 	return e.print(line(p, 0), func(w io.Writer) { fmt.Fprintf(w, "added %s\n", p.ID) })
 }
 
+// personSet changes what its flags name and leaves the rest. A flag with an empty value takes
+// away what was there.
+func personSet(ctx context.Context, e *env, args []string) error {
+	var t traits
+	fs := e.flags("person set")
+	t.flags(fs)
+	named := map[string]bool{}
+	return e.onPersonWith(ctx, fs, args, func() error {
+		fs.Visit(func(f *flag.Flag) { named[f.Name] = true })
+		delete(named, "home")
+		delete(named, "json")
+		if len(named) == 0 {
+			return usagef("person set needs what to change: --name, --group, --valid-from, --valid-until, --unlock, --visitor or --no-face")
+		}
+		if named["name"] && t.name == "" {
+			return usagef("a name must not be empty")
+		}
+		return nil
+	}, func(ctx context.Context, e *env, db *store.DB, id string) error {
+		zone, err := zone(ctx, db)
+		if err != nil {
+			return err
+		}
+		var p access.Person
+		n := 0
+		err = db.Update(ctx, kiosk.Now(admin()), func(tx *store.Tx) error {
+			p, err = tx.ChangePerson(id, t.changed(named), func(p *access.Person) error {
+				t.onto(p, named, zone)
+				return nil
+			})
+			if err == nil {
+				n, err = count(tx, id)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return e.print(line(p, n), func(w io.Writer) { fmt.Fprintf(w, "changed %s\n", p.ID) })
+	})
+}
+
+// changed names what the flags change, for the record.
+func (t *traits) changed(named map[string]bool) string {
+	var words []string
+	for _, w := range []struct{ flag, word string }{
+		{"name", "name"}, {"group", "groups"}, {"valid-from", "validity"}, {"valid-until", "validity"},
+		{"unlock", "unlock"}, {"visitor", "visitor"}, {"no-face", "no_face"},
+	} {
+		if named[w.flag] && (len(words) == 0 || words[len(words)-1] != w.word) {
+			words = append(words, w.word)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// onto puts what the flags say onto a person.
+func (t *traits) onto(p *access.Person, named map[string]bool, zone *time.Location) {
+	for flag, set := range map[string]func(){
+		"name": func() { p.Name = t.name }, "group": func() { p.Groups = t.groups },
+		"valid-from": func() { p.ValidFrom = t.from.in(zone) }, "valid-until": func() { p.ValidUntil = t.until.in(zone) },
+		"unlock": func() { p.Unlock = t.unlock }, "visitor": func() { p.Visitor = t.visitor }, "no-face": func() { p.NoFace = t.noFace },
+	} {
+		if named[flag] {
+			set()
+		}
+	}
+}
+
+// A personLine is how people are printed as JSON. Whether there is a PIN is told, its hash never.
+type personLine struct {
+	ID         string       `json:"id"`
+	Name       string       `json:"name"`
+	Groups     []string     `json:"groups"`
+	ValidFrom  *time.Time   `json:"valid_from"`
+	ValidUntil *time.Time   `json:"valid_until"`
+	Blocked    bool         `json:"blocked"`
+	Templates  int          `json:"templates"`
+	UnlockMs   *int64       `json:"unlock_ms"` // null: the door's own time
+	Visitor    bool         `json:"visitor"`
+	NoFace     bool         `json:"no_face"`
+	PIN        bool         `json:"pin"`
+	Duress     bool         `json:"duress_pin"`
+	Consent    *consentLine `json:"consent"`
+	Bypass     *bypassLine  `json:"bypass"`
+}
+
 func line(p access.Person, templates int) personLine {
-	l := personLine{ID: p.ID, Name: p.Name, Groups: append([]string{}, p.Groups...), Blocked: p.Blocked, Templates: templates}
+	l := personLine{
+		ID: p.ID, Name: p.Name, Groups: append([]string{}, p.Groups...), Blocked: p.Blocked, Templates: templates,
+		Visitor: p.Visitor, NoFace: p.NoFace, PIN: p.PIN != "", Duress: p.Duress != "",
+	}
 	if !p.ValidFrom.IsZero() {
 		l.ValidFrom = new(p.ValidFrom.UTC())
 	}
 	if !p.ValidUntil.IsZero() {
 		l.ValidUntil = new(p.ValidUntil.UTC())
 	}
+	if p.Unlock > 0 {
+		l.UnlockMs = new(p.Unlock.Milliseconds())
+	}
+	if p.Consent != nil {
+		l.Consent = new(lineConsent(p))
+	}
+	if p.Bypass != nil {
+		l.Bypass = new(lineBypass(p))
+	}
 	return l
 }
 
 func personList(ctx context.Context, e *env, args []string) error {
-	if _, err := parse(e.flags("person list"), args); err != nil {
+	rest, err := parse(e.flags("person list"), args)
+	if err != nil {
 		return err
+	}
+	if len(rest) > 0 {
+		return usagef("person list takes no %q", rest[0])
 	}
 	db, err := e.store(ctx)
 	if err != nil {
@@ -179,26 +276,137 @@ func count(tx *store.Tx, id string) (n int, err error) {
 	return n, nil
 }
 
+func countPictures(tx *store.Tx, id string) (n int, err error) {
+	for _, err := range tx.PicturesOf(id) {
+		if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// A kept is how many templates a person has of a model and of what the face wore.
+type kept struct {
+	Model string      `json:"model"`
+	Cover store.Cover `json:"cover"` // "", "mask" or "glasses"
+	N     int         `json:"n"`
+}
+
+// A personSheet is everything that is kept of a person, but what only machines may read.
+type personSheet struct {
+	personLine
+	BlockReason string     `json:"block_reason"`
+	LastSeen    *time.Time `json:"last_seen"` // when they last passed a door
+	ByModel     []kept     `json:"by_model"`
+	Pictures    int        `json:"pictures"`
+}
+
 func personShow(ctx context.Context, e *env, db *store.DB, id string) error {
-	return db.View(ctx, func(tx *store.Tx) error {
+	var s personSheet
+	err := db.View(ctx, func(tx *store.Tx) error {
 		p, err := tx.Person(id)
 		if err != nil {
 			return err
 		}
-		n, err := count(tx, id)
-		if err != nil {
-			return err
-		}
-		return e.print(line(p, n), func(w io.Writer) {
-			fmt.Fprintf(w, "id         %s\nname       %s\ngroups     %s\ntemplates  %d\n", p.ID, p.Name, strings.Join(p.Groups, ", "), n)
-			if !p.ValidFrom.IsZero() {
-				fmt.Fprintf(w, "valid from %s\n", p.ValidFrom.Local().Format(time.RFC3339))
-			}
-			if !p.ValidUntil.IsZero() {
-				fmt.Fprintf(w, "until      %s\n", p.ValidUntil.Local().Format(time.RFC3339))
-			}
-		})
+		s, err = sheet(tx, p)
+		return err
 	})
+	if err != nil {
+		return err
+	}
+	zone, err := zone(ctx, db)
+	if err != nil {
+		return err
+	}
+	return e.print(s, func(w io.Writer) { s.write(w, zone) })
+}
+
+func sheet(tx *store.Tx, p access.Person) (personSheet, error) {
+	s := personSheet{BlockReason: p.BlockReason, ByModel: []kept{}}
+	n := 0
+	for t, err := range tx.TemplatesOf(p.ID) {
+		if err != nil {
+			return s, err
+		}
+		n++
+		s.add(t.Model, t.Cover)
+	}
+	s.personLine = line(p, n)
+	var errs [2]error
+	s.Pictures, errs[0] = countPictures(tx, p.ID)
+	seen, err := tx.LastSeen(p.ID)
+	errs[1] = err
+	if !seen.IsZero() {
+		s.LastSeen = &seen
+	}
+	return s, errors.Join(errs[:]...)
+}
+
+func (s *personSheet) add(model string, cover store.Cover) {
+	for i := range s.ByModel {
+		if k := &s.ByModel[i]; k.Model == model && k.Cover == cover {
+			k.N++
+			return
+		}
+	}
+	s.ByModel = append(s.ByModel, kept{model, cover, 1})
+}
+
+// write is a sheet for people; times are the site's.
+func (s *personSheet) write(w io.Writer, zone *time.Location) {
+	say := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	when := func(t time.Time) string { return t.In(zone).Format(time.RFC3339) }
+	say("id", "%s", s.ID)
+	say("name", "%s", s.Name)
+	say("groups", "%s", strings.Join(s.Groups, ", "))
+	say("templates", "%d", s.Templates)
+	for _, k := range s.ByModel {
+		wears := ""
+		if k.Cover != store.CoverNone {
+			wears = ", with " + string(k.Cover)
+		}
+		say("", "%d of model %s%s", k.N, k.Model, wears)
+	}
+	if s.Pictures > 0 {
+		say("pictures", "%d", s.Pictures)
+	}
+	if s.ValidFrom != nil {
+		say("valid from", "%s", when(*s.ValidFrom))
+	}
+	if s.ValidUntil != nil {
+		say("until", "%s", when(*s.ValidUntil))
+	}
+	if s.UnlockMs != nil {
+		say("unlock", "%v", time.Duration(*s.UnlockMs)*time.Millisecond)
+	}
+	if s.Visitor {
+		say("visitor", "yes")
+	}
+	if s.NoFace {
+		say("face data", "none given")
+	}
+	pin := map[bool]string{true: "set", false: "none"}[s.PIN]
+	if s.Duress {
+		pin += ", and one for duress"
+	}
+	say("pin", "%s", pin)
+	if c := s.Consent; c != nil {
+		say("consent", "%s", c.words(zone))
+	} else {
+		say("consent", "not given")
+	}
+	if s.Blocked {
+		say("blocked", "%s", s.BlockReason)
+	}
+	if b := s.Bypass; b != nil {
+		say("bypass", "%s", b.words(zone))
+	}
+	if s.LastSeen != nil {
+		say("last seen", "%s", when(*s.LastSeen))
+	}
 }
 
 func personRemove(ctx context.Context, e *env, db *store.DB, id string) error {
@@ -207,7 +415,7 @@ func personRemove(ctx context.Context, e *env, db *store.DB, id string) error {
 		return err
 	}
 	return e.print(r, func(w io.Writer) {
-		fmt.Fprintf(w, "erased %s at %s: %d templates\nrecorded as event %d, %s\n", r.Person, r.At.Format(time.RFC3339), r.Templates, r.Event, r.Hash)
+		fmt.Fprintf(w, "erased %s at %s: %d templates, %d pictures\nrecorded as event %d, %s\n", r.Person, r.At.Format(time.RFC3339), r.Templates, r.Pictures, r.Event, r.Hash)
 	})
 }
 
@@ -221,110 +429,4 @@ func personRemoveTemplate(ctx context.Context, e *env, db *store.DB, id string) 
 		return err
 	}
 	return e.print(map[string]any{"id": id, "removed": n}, func(w io.Writer) { fmt.Fprintf(w, "removed %d templates of %s\n", n, id) })
-}
-
-// print writes v as a line of JSON, or what human writes.
-func (e *env) print(v any, human func(io.Writer)) error {
-	if e.json {
-		return json.NewEncoder(e.stdout).Encode(v)
-	}
-	human(e.stdout)
-	return nil
-}
-
-// An enrolLine is the line `facegate enrol` prints for one picture.
-type enrolLine struct {
-	ID        string  `json:"id"`
-	File      string  `json:"file"`
-	Enrolled  bool    `json:"enrolled"`
-	Quality   string  `json:"quality"`
-	Resembles *string `json:"resembles"`
-	Template  *string `json:"template"`
-	Hint      string  `json:"hint,omitempty"`
-}
-
-func enrolPerson(ctx context.Context, e *env, args []string) error {
-	var photos list
-	fs := e.flags("enrol")
-	fs.Func("photo", "a picture of the person, more may follow", func(s string) error { photos = append(photos, s); return nil })
-	camera := fs.Bool("camera", false, "take the picture with the kiosk's camera")
-	consent := fs.String("consent-by", "", "who witnessed that the person agreed")
-	duplicate := fs.Bool("allow-duplicate", false, "enrol a face that is already someone else's")
-	rest, err := parse(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(rest) == 0 {
-		return usagef("enrol needs an id")
-	}
-	id, photos := rest[0], append(photos, rest[1:]...)
-	if (len(photos) > 0) == *camera {
-		return usagef("enrol needs --photo FILE… or --camera")
-	}
-	db, err := e.store(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close() //nolint:errcheck // every change is committed
-	s, err := e.sight()
-	if err != nil {
-		return err
-	}
-	defer s.Close() //nolint:errcheck // the process ends
-	if err := e.loadStore(ctx, s.id); err != nil {
-		return err
-	}
-	enroller := &kiosk.Enroller{DB: db, Analyser: s.an, Identifier: s.id}
-	if _, err := db.Person(ctx, id); err != nil {
-		return err
-	}
-	if *consent != "" {
-		if err := enroller.Consent(ctx, kiosk.Now(admin()), id, *consent); err != nil {
-			return err
-		}
-	}
-	if *camera {
-		return e.enrolCamera(ctx, enroller, id, *duplicate)
-	}
-	refused := false
-	for _, file := range photos {
-		ok, err := enrolPhoto(ctx, e, enroller, id, file, *duplicate)
-		if err != nil {
-			return err
-		}
-		refused = refused || !ok
-	}
-	if refused {
-		return errNo
-	}
-	return nil
-}
-
-func enrolPhoto(ctx context.Context, e *env, enroller *kiosk.Enroller, id, file string, duplicate bool) (bool, error) {
-	l := enrolLine{ID: id, File: file}
-	img, err := picture(file)
-	var done kiosk.Enrolment
-	switch {
-	case err == nil:
-		if done, err = enroller.Enrol(ctx, kiosk.Now(admin()), id, img, duplicate); err != nil {
-			err = fmt.Errorf("%s: %w", file, err)
-		}
-	case isPictureError(err):
-		err = &kiosk.RefusedError{Quality: "image_error"}
-	}
-	if refusal, ok := errors.AsType[*kiosk.RefusedError](err); ok {
-		l.Quality, l.Hint = string(refusal.Quality), refusal.Hint()
-		if refusal.Resembles != "" {
-			l.Resembles = &refusal.Resembles
-		}
-		return false, e.print(l, func(w io.Writer) { fmt.Fprintf(w, "refused %s: %v (%s)\n", file, refusal, l.Hint) })
-	}
-	if err != nil {
-		return false, err
-	}
-	l.Enrolled, l.Quality, l.Template = true, string(done.Quality), &done.Template
-	if done.Resembles != "" {
-		l.Resembles = &done.Resembles
-	}
-	return true, e.print(l, func(w io.Writer) { fmt.Fprintf(w, "enrolled %s from %s\n", id, file) })
 }
