@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"regexp"
 	"strings"
@@ -63,6 +64,24 @@ func TestExample(t *testing.T) {
 	}
 	if r.Lockout.Longest.Duration != 15*time.Minute || r.RetentionDays != 365 || len(r.Access) != 3 || r.Access[1].Schedule != "office" {
 		t.Errorf("rules: %+v", r)
+	}
+}
+
+// The manual's examples are read, and the one that stands alone is sound.
+func TestManual(t *testing.T) {
+	text, err := os.ReadFile("../../docs/rules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllSubmatch(text, -1)
+	if len(blocks) < 2 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for i, b := range blocks {
+		r := load(t, string(b[1]))
+		if _, err := r.Compile(1); err != nil && i == 0 {
+			t.Error(err)
+		}
 	}
 }
 
