@@ -64,7 +64,33 @@ func anyWorld(tb testing.TB, t *rapid.T) world {
 	w.people = anyPeople(t, base)
 	w.visit = anyVisit(t, moment(t, base, "at"), w.ids())
 	w.events = anyEvents(t, w.visit.At, w.ids())
+	if often(t, 6, "easy") {
+		w.ease()
+	}
 	return w
+}
+
+// ease takes away what refuses at the beginning, so that what is asked last comes up often.
+func (w *world) ease() {
+	if w.rules.Doors != nil {
+		w.rules.Access = append(w.rules.Access, AccessRule{Groups: []string{Everybody}, Doors: worldDoors[:2]})
+	}
+	for id, p := range w.people {
+		p.Blocked, p.ValidFrom, p.ValidUntil = false, time.Time{}, time.Time{}
+		w.people[id] = p
+	}
+	v := &w.visit
+	v.Clock, v.LockedDown, v.Posted = ClockSynced, false, false
+	if v.Door == worldDoors[2] {
+		v.Door = MainDoor
+	}
+	if s := v.Seen; s != nil {
+		s.Quality, s.Liveness = "ok", Live
+		if len(s.Matches) > 0 {
+			s.Matches = s.Matches[:1]
+			s.Matches[0].Score = max(s.Matches[0].Score, 89)
+		}
+	}
 }
 
 func anyTimes(t *rapid.T) map[string]*plain {
