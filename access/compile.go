@@ -136,8 +136,12 @@ func (c *compiler) site() {
 		what    string
 		n, most int
 	}{
-		{"holidays", len(r.Holidays), maxSchedules}, {"schedules", len(r.Schedules), maxSchedules}, {"groups", len(r.Groups), maxGroups},
-		{"doors", len(r.Doors), maxDoors}, {"access", len(r.Access), maxRows}, {"access", r.pairs(), maxPairs},
+		{"holidays", len(r.Holidays), maxSchedules},
+		{"schedules", len(r.Schedules), maxSchedules},
+		{"groups", len(r.Groups), maxGroups},
+		{"doors", len(r.Doors), maxDoors},
+		{"access", len(r.Access), maxRows},
+		{"access", r.pairs(), maxPairs},
 	} {
 		if x.n > x.most {
 			c.fault(x.what, "%d are more than %d", x.n, x.most)

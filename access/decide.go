@@ -444,17 +444,18 @@ func (c *consideration) factors(d *Decision, p Person, face, pin, bypassed bool)
 // together reports true where a second person is needed and has not come, with d asking.
 func (c *consideration) together(d *Decision, p Person) (refused bool) {
 	two := c.demand.TwoPeople != nil && *c.demand.TwoPeople
-	escort := c.door != nil && c.door.Escort && p.Visitor
 	first, ok := c.person(c.v.First)
 	ok = ok && first.ID != p.ID
-	if !two && !escort && !(ok && c.door != nil && c.door.Escort && first.Visitor) {
+	escort := c.door != nil && c.door.Escort
+	escorted, before := escort && p.Visitor, escort && ok && first.Visitor
+	if !two && !escorted && !before {
 		return false
 	}
 	switch {
 	case !ok:
 		*d = d.challenge(NeedSecond, ReasonNoAccessHere, "a second person is needed")
 		return true
-	case c.door != nil && c.door.Escort && p.Visitor && first.Visitor:
+	case escorted && before:
 		*d = d.challenge(NeedSecond, ReasonNoAccessHere, "two visitors need somebody who is none")
 		return true
 	}

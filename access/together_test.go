@@ -7,8 +7,12 @@ import (
 
 func TestTogether(t *testing.T) {
 	people := NewDirectory([]Person{
-		{ID: "p1", Groups: []string{"g"}}, {ID: "p2", Groups: []string{"g"}}, {ID: "guest", Groups: []string{"g"}, Visitor: true},
-		{ID: "guest2", Groups: []string{"g"}, Visitor: true}, {ID: "bad", Groups: []string{"g"}, Blocked: true}, {ID: "stranger"},
+		{ID: "p1", Groups: []string{"g"}},
+		{ID: "p2", Groups: []string{"g"}},
+		{ID: "guest", Groups: []string{"g"}, Visitor: true},
+		{ID: "guest2", Groups: []string{"g"}, Visitor: true},
+		{ID: "bad", Groups: []string{"g"}, Blocked: true},
+		{ID: "stranger"},
 		{ID: "late", Groups: []string{"g"}, ValidUntil: noon},
 		{ID: "chief", Bypass: &Bypass{Since: noon.Add(-time.Hour), Until: noon.Add(time.Hour), Reason: "r", Author: "a"}},
 	}).Person
