@@ -88,8 +88,9 @@ type cause struct{ who, by, why string }
 // [Controller.Take] after every call, answer each [SetRelay] with [Controller.RelayObeyed]
 // or [Controller.RelayFailed], and call [Controller.Advance] at [Controller.Due].
 type Controller struct {
-	cfg Config
-	now time.Time
+	cfg  Config
+	now  time.Time // of what is being done
+	call time.Time // of the call that does it, which may be later
 
 	rex, contact, fire, tamper Contact
 	leaf                       leaf
@@ -277,6 +278,7 @@ func (c *Controller) Due() (at time.Time, ok bool) {
 
 // Advance does what has become due, each thing at its own time and in that order.
 func (c *Controller) Advance(at time.Time) {
+	c.call = at
 	for {
 		due, ok := c.Due()
 		if !ok || due.After(at) {
@@ -293,6 +295,15 @@ func (c *Controller) reached(at time.Time) {
 	if at.After(c.now) {
 		c.now = at
 	}
+}
+
+// present is the time from which a wish counts. A press that is noticed late, because the caller
+// was held up, has its whole time all the same.
+func (c *Controller) present() time.Time {
+	if c.call.After(c.now) {
+		return c.call
+	}
+	return c.now
 }
 
 // step does what is due at c.now. Each thing it does moves the next Due on.
@@ -321,7 +332,7 @@ func (c *Controller) changed(line string, state bool) {
 	case LineRex:
 		if state {
 			c.record(Event{Kind: Rex, Who: WhoRex})
-			c.leaf.explain(c.now.Add(c.cfg.Unlock + Grace)) // the relay may not be what opens this door
+			c.leaf.explain(c.present().Add(c.cfg.Unlock + Grace)) // the relay may not be what opens this door
 			if !c.cfg.RexRecords {
 				c.ask(WhoRex, c.cfg.Unlock, cause{why: "exit button"})
 			}
@@ -345,7 +356,7 @@ func (c *Controller) changed(line string, state bool) {
 
 // ask notes a wish, which never ends earlier for being repeated.
 func (c *Controller) ask(who string, d time.Duration, of cause) {
-	a := ask{c.now.Add(min(d, c.cfg.MaxOn)), c.asks[who].used, of.by, of.why}
+	a := ask{c.present().Add(min(d, c.cfg.MaxOn)), c.asks[who].used, of.by, of.why}
 	if old := c.asks[who]; old.fresh.After(a.fresh) {
 		a.fresh = old.fresh
 	}
@@ -407,7 +418,7 @@ func (c *Controller) settleFor(over cause) {
 	case len(c.asks) == 0:
 		c.began = time.Time{}
 	case c.began.IsZero():
-		c.began = c.now
+		c.began = c.present()
 	}
 	c.spare()
 

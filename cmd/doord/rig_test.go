@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"facegate/door"
 	"facegate/door/client"
 	"facegate/door/wire"
 	"facegate/internal/programtest"
@@ -27,22 +28,46 @@ const patience = 30 * time.Second
 // program is the doord that TestMain has built, without cgo as it is shipped.
 var program string
 
-// asHelper makes this test binary a controller that unlocks the door at this socket and
-// then does nothing, so that tests can kill and stop it.
-const asHelper = "DOORD_TEST_HELPER_SOCKET"
+// These make this test binary a client of the doord at a socket, for tests that kill and stop
+// it: asHelper names the socket, helperDoes what to do.
+const (
+	asHelper   = "DOORD_TEST_HELPER_SOCKET"
+	helperDoes = "DOORD_TEST_HELPER_DOES"
+)
 
 func TestMain(m *testing.M) {
 	if socket := os.Getenv(asHelper); socket != "" {
-		os.Exit(helper(socket))
+		os.Exit(helper(socket, os.Getenv(helperDoes)))
 	}
 	programtest.Run(m, func(dir string) { program = filepath.Join(dir, "doord") }, "doord")
 }
 
-func helper(socket string) int {
-	link := client.NewLink(socket, slog.New(slog.DiscardHandler))
-	ctx := context.Background()
+// What a helper does. Whatever that is, it writes a line when it has begun.
+const (
+	unlocking  = "unlock"   // for a minute, once
+	scheduling = "schedule" // unlocked for a minute, again and again; a line is the time before each request
+	collecting = "collect"  // events, into the file that is named behind a space
+)
+
+func helper(socket, does string) int {
+	ctx, quiet := context.Background(), slog.New(slog.DiscardHandler)
+	if path, ok := strings.CutPrefix(does, collecting+" "); ok {
+		fmt.Println("collecting")
+		b := book{path: path}
+		fmt.Println(b.collector(socket).Run(ctx))
+		return 1
+	}
+	link := client.NewLink(socket, quiet)
 	go func() { _ = link.Run(ctx) }()
 	<-link.Ready()
+	for does == scheduling {
+		fmt.Println(time.Now().UnixNano())
+		if err := link.Schedule(ctx, door.ModeUnlocked, time.Minute, time.Time{}, "office hours"); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		time.Sleep(50 * time.Millisecond) // a helper's own pace, no wait of a test
+	}
 	d, err := link.Unlock(ctx, time.Minute, "helper")
 	if err != nil {
 		fmt.Println(err)
@@ -134,15 +159,16 @@ func (r *rig) dial(t *testing.T, role string) *client.Conn {
 	return conn
 }
 
-// help starts a process that has unlocked the door for a minute.
-func (r *rig) help(t *testing.T) *os.Process {
+// help starts a process that does one of the things above. It returns after the first line,
+// with what the process writes.
+func (r *rig) help(t *testing.T, does string) (*os.Process, *bufio.Reader) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), asHelper+"="+r.socket)
+	cmd.Env = append(os.Environ(), asHelper+"="+r.socket, helperDoes+"="+does)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -154,11 +180,12 @@ func (r *rig) help(t *testing.T) *os.Process {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil || !strings.HasPrefix(line, "unlocked") {
+	says := bufio.NewReader(out)
+	line, err := says.ReadString('\n')
+	if err != nil || does == unlocking && !strings.HasPrefix(line, "unlocked") {
 		t.Fatalf("helper says %q, %v", line, err)
 	}
-	return cmd.Process
+	return cmd.Process, says
 }
 
 // An edge is a line of the simulated door's log.

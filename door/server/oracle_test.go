@@ -93,7 +93,7 @@ func newOracle(t *testing.T, cfg door.Config) *oracle {
 
 func (o *oracle) note(format string, args ...any) {
 	o.log = append(o.log, fmt.Sprintf("%v ", o.now)+fmt.Sprintf(format, args...))
-	if len(o.log) > 120 {
+	if len(o.log) > 200 {
 		o.log = o.log[1:]
 	}
 }
@@ -196,9 +196,10 @@ func (o *oracle) changed(line string, on bool) {
 func (o *oracle) ask(who string, d time.Duration) {
 	a := &wish{who: who, at: o.now, until: o.now + min(d, o.cfg.MaxOn), chain: o.now}
 	if o.unlocked {
-		// The piece began before. Where a setting held meanwhile it cannot be seen when.
-		a.chain, a.doubt = o.byAsks, o.ruledSince
+		a.chain = o.byAsks // the piece began before
 	}
+	// Where a setting held meanwhile, or the relay did not obey, it cannot be seen when.
+	a.doubt = o.ruledSince || o.mode() == door.ModeUnlocked || o.now-o.brokenAt <= heal
 	o.asks = slices.DeleteFunc(o.asks, func(b *wish) bool { return b.dead || o.now > b.at+2*o.cfg.MaxOn })
 	o.asks = append(o.asks, a)
 	o.causes = append(o.causes, o.now)
@@ -335,7 +336,7 @@ func (o *oracle) edge(energised bool, at time.Duration) {
 	unlocked := energised != o.cfg.FailSafe
 	o.log = append(o.log, fmt.Sprintf("%v relay: unlocked %v", at, unlocked))
 	o.moved = append(o.moved, unlocked)
-	o.unlocked, o.byAsks, o.ruledSince = unlocked, at, false
+	o.unlocked, o.byAsks, o.ruledSince = unlocked, at, o.broken || at-o.brokenAt <= heal
 	if !unlocked {
 		o.lockedAt = at
 		return
