@@ -42,7 +42,7 @@ type explanation struct {
 func explained(d access.Decision) explanation {
 	x := explanation{
 		Decision: d.Outcome, Policy: d.Policy, Because: append([]string{}, d.Because...), Person: d.Person, Door: d.Door,
-		At: d.At.UTC(), Clock: d.Clock, Factors: d.Factors, With: d.With, Remind: d.Remind, Bypass: d.Bypass, Alarm: d.Alarm,
+		At: d.At.UTC().Truncate(time.Millisecond), Clock: d.Clock, Factors: d.Factors, With: d.With, Remind: d.Remind, Bypass: d.Bypass, Alarm: d.Alarm,
 	}
 	if d.Reason != "" {
 		x.Reason = &d.Reason

@@ -5,10 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -88,7 +88,7 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 			"code":     code,
 			"sql":      damage,
 			"answers":  answers,
-			"listens":  listens,
+			"until":    until,
 			"npy":      npy,
 			"truncate": truncate,
 		},
@@ -152,24 +152,25 @@ func answers(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// listens waits until somebody accepts connections at a socket.
-func listens(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: listens SOCKET")
+// until PATTERN PROGRAM ARG… runs a program again and again until it prints what is awaited.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN PROGRAM ARG…")
 	}
+	awaited, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
 	deadline := time.After(patience)
-	every := time.NewTicker(10 * time.Millisecond)
+	every := time.NewTicker(20 * time.Millisecond)
 	defer every.Stop()
 	for {
-		conn, err := (&net.Dialer{}).Dial("unix", ts.MkAbs(args[0]))
-		if err == nil {
-			ts.Check(conn.Close())
+		_ = ts.Exec(args[1], args[2:]...) // what it prints counts
+		if awaited.MatchString(ts.ReadFile("stdout")) {
 			return
 		}
 		select {
 		case <-every.C:
 		case <-deadline:
-			ts.Fatalf("nobody listens: %v", err)
+			ts.Fatalf("never prints %s", args[0])
 		}
 	}
 }

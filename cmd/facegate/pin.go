@@ -13,7 +13,6 @@ import (
 
 	"facegate/access"
 	secret "facegate/access/pin"
-	"facegate/api/local"
 	"facegate/kiosk"
 	"facegate/store"
 )
@@ -170,6 +169,14 @@ func pinRemove(ctx context.Context, e *env, db *store.DB, id string, duress bool
 	})
 }
 
+// An answer is what came of a PIN that was typed at the door.
+type answer struct {
+	Decision string  `json:"decision"`
+	Reason   *string `json:"reason"` // null where the decision is grant
+	Need     *string `json:"need"`   // what a challenge asks for, else null
+	Say      string  `json:"say"`    // to the person
+}
+
 // pinEnter types a PIN at the door, as a keypad does.
 func pinEnter(ctx context.Context, e *env, id string) error {
 	daemon, err := e.daemon()
@@ -180,18 +187,18 @@ func pinEnter(ctx context.Context, e *env, id string) error {
 	if err != nil {
 		return err
 	}
-	var a local.Answer
+	var a answer
 	if err := daemon.ask(ctx, "/pin", map[string]string{"person": id, "pin": typed}, &a); err != nil {
 		return err
 	}
 	err = e.print(a, func(w io.Writer) {
-		text := a.Decision.String()
-		if a.Reason != "" {
-			text += ", " + string(a.Reason)
+		text := a.Decision
+		if a.Reason != nil {
+			text += ", " + *a.Reason
 		}
 		fmt.Fprintf(w, "%s: %s\n", text, a.Say)
 	})
-	if a.Decision != access.Grant {
+	if a.Decision != access.Grant.String() {
 		return errors.Join(errNo, err)
 	}
 	return err
