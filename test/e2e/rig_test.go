@@ -101,6 +101,22 @@ func (s *site) run(t *testing.T, args ...string) []byte {
 	return stdout.Bytes()
 }
 
+// input is run with something on standard input.
+func (s *site) input(t *testing.T, stdin string, args ...string) {
+	t.Helper()
+	if !s.try(t, stdin, args...) {
+		t.Fatalf("facegate %v: not done", args)
+	}
+}
+
+// try is one facegate command that may fail; it reports whether it did not.
+func (s *site) try(t *testing.T, stdin string, args ...string) bool {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "facegate"), append([]string{"--home", s.home, "--json"}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	return cmd.Run() == nil
+}
+
 // enrol makes clients of the set people, each with one picture.
 func (s *site) enrol(t *testing.T, clients ...string) {
 	t.Helper()
