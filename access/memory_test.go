@@ -171,6 +171,26 @@ func TestLockoutEndsARow(t *testing.T) {
 	}
 }
 
+// A bypass waives much, but not the limit on guesses at the PIN that is enough by itself.
+func TestBypassDoesNotLiftTheLockOfAPIN(t *testing.T) {
+	p := sound(t, oneDoor(DoorRule{Bypass: true}))
+	known := NewDirectory([]Person{{ID: "p1", PIN: "hash", Bypass: &Bypass{Since: noon, Until: noon.Add(time.Hour), Reason: "r", Author: "a"}}}).Person
+	var events []Event
+	for range 5 {
+		events = append(events, pinWrong("p1", noon), nearly("p1", noon))
+	}
+	pin := Visit{Door: MainDoor, At: noon, Clock: ClockSynced, PIN: Entry{"p1", EntryRight}}
+	if d := p.Decide(pin, known, nil); d.Outcome != Grant || !d.Bypass {
+		t.Errorf("the PIN alone: %v %q", d.Outcome, d.Reason)
+	}
+	if d := p.Decide(pin, known, remember(events...)); d.Reason != ReasonLockedOut {
+		t.Errorf("the PIN alone, locked: %v %q", d.Outcome, d.Reason)
+	}
+	if d := p.Decide(visit(genuine(), MainDoor, noon), known, remember(events...)); d.Outcome != Grant {
+		t.Errorf("the face, locked: %v %q", d.Outcome, d.Reason)
+	}
+}
+
 // However often others fail, with whatever they have: who has not failed is not locked out.
 func TestNobodyLocksOthersOut(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

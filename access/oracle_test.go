@@ -206,7 +206,8 @@ func (o *oracle) person(p Person, face bool) {
 			o.out.Alarm = alarm
 		}
 	}
-	if p.Blocked {
+	right := v.PIN.Person == p.ID && (v.PIN.Result == EntryRight && p.PIN != "" || v.PIN.Result == EntryDuress && p.Duress != "")
+	if p.Blocked && (face || right) {
 		raise(AlarmBlocked)
 	}
 	o.lack(p.Blocked, ReasonBlocked)
@@ -217,14 +218,11 @@ func (o *oracle) person(p Person, face bool) {
 		o.entrance(p)
 	}
 	o.lack(v.Posted && !o.door.APIMayUnlock, ReasonNoAccessHere)
-	if !bypass {
-		locked := face && o.locked(credential{p.ID, false}) || pin && o.locked(credential{p.ID, true})
-		if locked {
-			raise(AlarmLockout)
-		}
-		o.lack(locked, ReasonLockedOut)
+	locked := face && !bypass && o.locked(credential{p.ID, false}) || pin && !(bypass && face) && o.locked(credential{p.ID, true})
+	if locked {
+		raise(AlarmLockout)
 	}
-	right := v.PIN.Person == p.ID && (v.PIN.Result == EntryRight && p.PIN != "" || v.PIN.Result == EntryDuress && p.Duress != "")
+	o.lack(locked, ReasonLockedOut)
 	o.lack(pin && !right, ReasonPINWrong)
 	if !bypass {
 		o.antiPassback(p)

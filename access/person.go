@@ -43,8 +43,9 @@ type Consent struct {
 
 // A Bypass is an administrator's leave to pass without meeting a door's rules, at doors that
 // accept one. While it holds, schedules, groups, PIN, second person, protective equipment,
-// anti-passback and lock-out are waived, and the PIN alone is enough; what proves who somebody
-// is, a block, validity and a lock-down are not waived.
+// anti-passback and the lock-out of a face that is seen are waived, and the PIN alone is enough;
+// what proves who somebody is, the lock-out of a PIN that is typed alone, a block, validity and a
+// lock-down are not waived.
 type Bypass struct {
 	Since, Until time.Time // Until is exclusive
 	Reason       string
