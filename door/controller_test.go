@@ -97,11 +97,26 @@ func (b *bench) grant(d time.Duration) (time.Duration, error) {
 	return got, err
 }
 
+// pass opens the leaf for some milliseconds.
+func (b *bench) pass(ms int) {
+	b.input(LineContact, false)
+	b.input(LineContact, true)
+	b.to(b.ms+ms).input(LineContact, false)
+}
+
+func (b *bench) lease(mode string, d time.Duration) {
+	b.Schedule(mode, d, time.Time{}, "test", b.at(b.ms))
+	b.obey()
+}
+
 func (b *bench) press() { b.input(LineRex, false); b.input(LineRex, true) }
 
 func TestController(t *testing.T) {
-	safe := secure
+	safe, closing, whileOpen, handle := secure, secure, secure, secure
 	safe.FailSafe = true
+	closing.Relock = RelockClosed
+	whileOpen.Relock = RelockWhileOpen
+	handle.RexRecords = true
 	tests := []struct {
 		name string
 		cfg  Config
@@ -209,6 +224,83 @@ func TestController(t *testing.T) {
 		}},
 		{"a door open at start has not been opened", secure, func(b *bench) { b.input(LineContact, true); b.to(60_000) }, []string{
 			"0 relay false: start", "30000 door.held",
+		}},
+		{"a door that relocks locks when the leaf closes", closing, func(b *bench) { b.grant(0); b.to(500).pass(700); b.to(60_000) }, []string{
+			"0 relay false: start",
+			"0 relay true: grant", "0 door.unlocked controller", "530 door.opened", "1230 door.closed", "1230 relay false: door closed", "1230 door.locked",
+		}},
+		{"a grant made while the leaf is open is good after it has closed", closing, func(b *bench) {
+			b.grant(0)
+			b.to(500).input(LineContact, false)
+			b.input(LineContact, true)
+			b.to(1000).grant(0)
+			b.to(1500).input(LineContact, false)
+			b.to(60_000)
+		}, []string{
+			"0 relay false: start",
+			"0 relay true: grant", "0 door.unlocked controller", "530 door.opened", "1530 door.closed", "4000 relay false: time is over", "4000 door.locked",
+		}},
+		{"by time alone the leaf does not matter", secure, func(b *bench) { b.grant(0); b.to(500).pass(700); b.to(60_000) }, []string{
+			"0 relay false: start",
+			"0 relay true: grant", "0 door.unlocked controller", "530 door.opened", "1230 door.closed", "3000 relay false: time is over", "3000 door.locked",
+		}},
+		{"while the leaf is open the door stays unlocked", whileOpen, func(b *bench) { b.grant(0); b.to(500).pass(5000); b.to(60_000) }, []string{
+			"0 relay false: start",
+			"0 relay true: grant", "0 door.unlocked controller", "530 door.opened", "5530 door.closed", "5530 relay false: door closed", "5530 door.locked",
+		}},
+		{"but not beyond the longest time", whileOpen, func(b *bench) { b.grant(0); b.to(500).pass(20_000); b.to(60_000) }, []string{
+			"0 relay false: start",
+			"0 relay true: grant", "0 door.unlocked controller", "530 door.opened", "10000 relay false: maximum on-time", "10000 door.locked", "20530 door.closed",
+		}},
+		{"a locked door that opens is forced", secure, func(b *bench) { b.to(5000).pass(1000); b.to(10_000) }, []string{
+			"0 relay false: start", "5030 door.opened", "5030 door.forced", "6030 door.closed",
+		}},
+		{"who pulls at the last moment is no burglar", secure, func(b *bench) { b.grant(0); b.to(3900).pass(500); b.to(10_000) }, []string{
+			"0 relay false: start",
+			"0 relay true: grant", "0 door.unlocked controller", "3000 relay false: time is over", "3000 door.locked", "3930 door.opened", "4430 door.closed",
+		}},
+		{"a moment later he is", secure, func(b *bench) { b.grant(0); b.to(4000).pass(500); b.to(10_000) }, []string{
+			"0 relay false: start",
+			"0 relay true: grant", "0 door.unlocked controller", "3000 relay false: time is over", "3000 door.locked",
+			"4030 door.opened", "4030 door.forced", "4530 door.closed",
+		}},
+		{"an exit button that only tells explains an opening", handle, func(b *bench) { b.press(); b.to(500).pass(1000); b.to(3000).pass(500); b.to(10_000) }, []string{
+			"0 relay false: start", "10 door.rex rex", "530 door.opened", "1530 door.closed", "3030 door.opened", "3030 door.forced", "3530 door.closed",
+		}},
+		{"a door that is to be unlocked may stand open", secure, func(b *bench) {
+			b.set(ModeUnlocked)
+			b.to(1000).input(LineContact, false)
+			b.input(LineContact, true)
+			b.to(100_000).set(ModeNormal)
+			b.to(200_000)
+		}, []string{
+			"0 relay false: start", "0 command.done operator", "0 relay true: test", "0 door.unlocked operator", "1030 door.opened",
+			"100000 command.done operator", "100000 relay false: test", "100000 door.locked operator", "130000 door.held",
+		}},
+		{"a schedule ends when it is not renewed", secure, func(b *bench) { b.lease(ModeUnlocked, time.Hour); b.to(5000).lease(ModeUnlocked, 0); b.to(60_000) }, []string{
+			"0 relay false: start", "0 relay true: test", "0 door.unlocked schedule", "15000 relay false: schedule was not renewed", "15000 door.locked schedule",
+		}},
+		{"or with its client", secure, func(b *bench) { b.lease(ModeUnlocked, 0); b.to(5000).gone(); b.to(60_000) }, []string{
+			"0 relay false: start", "0 relay true: test", "0 door.unlocked schedule", "5000 relay false: controller is gone", "5000 door.locked controller",
+		}},
+		{"the strongest setting holds, and uncovers the one beneath", secure, func(b *bench) {
+			b.lease(ModeUnlocked, 0)
+			b.to(1000).set(ModeLocked)
+			b.to(2000).setFor(Emergency, ModeUnlocked, 0)
+			b.to(3000).setFor(Emergency, ModeNormal, 0)
+			b.to(4000).set(ModeNormal)
+			b.to(5000).lease(ModeNormal, 0)
+		}, []string{
+			"0 relay false: start", "0 relay true: test", "0 door.unlocked schedule",
+			"1000 command.done operator", "1000 relay false: test", "1000 door.locked operator",
+			"2000 command.done operator", "2000 relay true: test", "2000 door.unlocked operator",
+			"3000 command.done operator", "3000 relay false: test", "3000 door.locked operator",
+			"4000 command.done operator", "4000 relay true: test", "4000 door.unlocked schedule",
+			"5000 relay false: test", "5000 door.locked schedule",
+		}},
+		{"an operator's setting may have an end", secure, func(b *bench) { b.setFor(Operator, ModeUnlocked, 2*time.Hour); b.to(9_000_000) }, []string{
+			"0 relay false: start", "0 command.done operator", "0 relay true: test", "0 door.unlocked operator",
+			"7200000 command.done operator", "7200000 relay false: time is over", "7200000 door.locked operator",
 		}},
 		{"tampering is recorded", secure, func(b *bench) { b.input(LineTamper, true); b.to(60_000).input(LineTamper, false); b.to(70_000) }, []string{
 			"0 relay false: start", "0 device.tamper", "60030 device.tamper",
@@ -374,4 +466,72 @@ func TestControllerKeepsItsPromises(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestStatusTellsWhatHoldsAndWhatIsBeneath(t *testing.T) {
+	b := newBench(secure)
+	end := b.at(100_000)
+	b.Schedule(ModeUnlocked, 0, end, "office hours", b.at(0))
+	b.obey()
+	s := b.Status()
+	if s.State != StateUnlocked || s.Mode != ModeScheduled || s.Priority != Scheduled || s.SetBy != WhoSchedule || !s.Until.Equal(end) || s.Why != "office hours" {
+		t.Errorf("under a schedule: %+v", s)
+	}
+	b.Order(Order{Priority: Operator, Mode: ModeLocked, For: time.Minute, By: "anna", Why: "alarm"}, b.at(5000))
+	b.obey()
+	s = b.Status()
+	if s.State != StateLocked || s.Mode != ModeLocked || s.Priority != Operator || s.SetBy != "anna" || s.By != "anna" || s.Why != "alarm" ||
+		!s.Since.Equal(b.at(5000)) || !s.Until.Equal(b.at(65_000)) || len(s.Settings) != 2 || s.Settings[1].Why != "office hours" {
+		t.Errorf("locked down: %+v", s)
+	}
+	b.to(7000).input(LineContact, false)
+	b.input(LineContact, true)
+	if s := b.to(8000).Status(); s.State != StateForced {
+		t.Errorf("opened while locked: %s", s.State)
+	}
+	b.input(LineContact, false)
+	if s := b.to(9000).Status(); s.State != StateLocked {
+		t.Errorf("closed again: %s", s.State)
+	}
+	b.to(49_000)
+	b.input(LineRex, false)
+	b.input(LineRex, true)
+	b.to(50_000)
+	if s := b.Status(); s.State != StateUnlocked || s.Who != WhoRex || s.Mode != ModeLocked || s.Why != "exit button" {
+		t.Errorf("let out: %+v", s)
+	}
+	if b.Release(Operator, "", "", b.at(50_000)); len(b.LockDowns()) != 0 {
+		t.Errorf("got %+v", b.LockDowns())
+	}
+}
+
+func TestLockDownsComeBack(t *testing.T) {
+	start := time.Unix(1_000_000, 0)
+	for _, tt := range []struct {
+		name  string
+		clock time.Duration // after the setting was made
+		until time.Duration
+		left  time.Duration // 0: it has ended
+	}{
+		{"an hour later", time.Hour, 3 * time.Hour, 2 * time.Hour},
+		{"after its end", 4 * time.Hour, 3 * time.Hour, 0},
+		{"with a clock that lost the time it has its whole time again", -100 * time.Hour, 3 * time.Hour, 3 * time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			at := start.Add(tt.clock)
+			c := New(secure, at)
+			c.Restore([]Setting{{Priority: Emergency, Mode: ModeLocked, Since: start, Until: start.Add(tt.until)}}, at)
+			if locked := c.Status().Mode == ModeLocked; locked != (tt.left > 0) {
+				t.Fatalf("locked down %v", locked)
+			}
+			c.Advance(at.Add(tt.left - time.Second))
+			if locked := c.Status().Mode == ModeLocked; locked != (tt.left > 0) {
+				t.Errorf("a second before its end: locked down %v", locked)
+			}
+			c.Advance(at.Add(tt.left))
+			if c.Status().Mode == ModeLocked {
+				t.Errorf("locked down beyond its end")
+			}
+		})
+	}
 }
