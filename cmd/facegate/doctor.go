@@ -79,6 +79,7 @@ func (p *physician) examine(ctx context.Context) error {
 		p.certificates()
 	}
 	p.clock()
+	p.services()
 	if p.sick {
 		return errNo
 	}
@@ -313,12 +314,15 @@ func (p *physician) store(ctx context.Context) {
 	} else {
 		p.ok("store", "%s, %d people", p.c.Store.Path, people)
 	}
+	p.policy(ctx, db)
+	p.consent(ctx, db)
+	p.templates(ctx, db)
 	v, err := db.VerifyEvents(ctx)
 	if bad, ok := errors.AsType[*store.ChainError](err); ok {
 		p.fail("audit trail", "somebody changed the store: keep a copy of it, see docs/audit.md", "broken at event %d: %s", bad.Seq, bad.Why)
 	} else if err != nil {
 		p.fail("audit trail", "check the disk", "%v", err)
 	} else {
-		p.ok("audit trail", "%d events, every link holds", v.Events)
+		p.ok("audit trail", "%d events, every link holds, %d signed heads", v.Events, v.Signed)
 	}
 }

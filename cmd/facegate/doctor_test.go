@@ -131,6 +131,34 @@ func TestDoctorOnCertificates(t *testing.T) {
 	wantSaid(t, said, []string{"certificates failed: mqtt: "})
 }
 
+func TestDoctorOnServices(t *testing.T) {
+	const run, lib, etc = "run/systemd/system/x", "usr/lib/systemd/system/", "etc/systemd/system/multi-user.target.wants/"
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  []string
+	}{
+		{"another init", map[string]string{lib + "doord.service": ""}, nil},
+		{"none", map[string]string{run: ""}, []string{"services warning: not installed: doord.service, facegated.service"}},
+		{"one", map[string]string{run: "", lib + "doord.service": ""}, []string{"services warning: not installed: facegated.service"}},
+		{
+			"one is not enabled",
+			map[string]string{run: "", lib + "doord.service": "", lib + "facegated.service": "", etc + "doord.service": ""},
+			[]string{"services warning: not started with the machine: facegated.service"},
+		},
+		{
+			"both",
+			map[string]string{run: "", lib + "doord.service": "", "etc/systemd/system/facegated.service": "", etc + "doord.service": "", etc + "facegated.service": ""},
+			[]string{"services ok: "},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			said, _ := visit(t, tree(t, tt.files), (*physician).services)
+			wantSaid(t, said, tt.want)
+		})
+	}
+}
+
 func certificate(t *testing.T, dir string, valid time.Duration) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -23,7 +23,7 @@ import (
 	"facegate/internal/config"
 )
 
-// What a kiosk is connected to: the doctor's checks of camera, door, clock and network.
+// What a kiosk is connected to: the doctor's checks of camera, door and network.
 
 // answerWithin is how long a device or another program has to answer.
 const answerWithin = 5 * time.Second
@@ -194,21 +194,6 @@ func (p *physician) doord(ctx context.Context) {
 			with = "facegated not connected"
 		}
 		p.ok(check, "answers: %s, mode %s, %s", state, s.Mode, with)
-	}
-}
-
-// clock asks the kernel whether its clock is kept right.
-func (p *physician) clock() {
-	const check, hint = "clock", "enable a time service (systemd-timesyncd, chrony): schedules and the audit trail rest on it"
-	var t unix.Timex
-	state, err := unix.Adjtimex(&t)
-	switch {
-	case err != nil:
-		p.warn(check, hint, "ask for the clock's state: %v", err)
-	case state == unix.TIME_ERROR || t.Status&unix.STA_UNSYNC != 0:
-		p.warn(check, hint, "not synchronised")
-	default:
-		p.ok(check, "synchronised, at most %d ms off", t.Maxerror/1000)
 	}
 }
 
