@@ -14,11 +14,16 @@ import (
 )
 
 // Conditions brings what is raised and cleared on a board into the audit trail, every change
-// once and in order. It is a task.
+// once and in order, from the moment it was made. It is a task.
 type Conditions struct {
-	Board *health.Board
-	DB    *store.DB
-	Log   *slog.Logger
+	changes *health.Subscription
+	db      *store.DB
+	log     *slog.Logger
+}
+
+// NewConditions returns the recorder of a board.
+func NewConditions(board *health.Board, db *store.DB, log *slog.Logger) *Conditions {
+	return &Conditions{board.Subscribe(), db, log}
 }
 
 // String is the task's name.
@@ -34,10 +39,9 @@ func (c *Conditions) Ready() <-chan struct{} {
 // Run records changes until ctx ends. While the store is sick it keeps the change at hand and
 // tries again; those behind it wait on the board.
 func (c *Conditions) Run(ctx context.Context) error {
-	changes := c.Board.Subscribe()
-	defer changes.Close()
+	defer c.changes.Close()
 	for {
-		change, err := changes.Next(ctx)
+		change, err := c.changes.Next(ctx)
 		if err != nil {
 			return nil //nolint:nilerr // it is ctx's
 		}
@@ -45,14 +49,14 @@ func (c *Conditions) Run(ctx context.Context) error {
 		if change.Raised && change.Condition.Severity > health.Notice {
 			level = slog.LevelWarn
 		}
-		c.Log.Log(ctx, level, "condition", logkey.Condition, string(change.Condition.ID), logkey.On, change.Raised, logkey.Why, change.Condition.Cause)
+		c.log.Log(ctx, level, "condition", logkey.Condition, string(change.Condition.ID), logkey.On, change.Raised, logkey.Why, change.Condition.Cause)
 		c.record(ctx, change)
 	}
 }
 
 func (c *Conditions) record(ctx context.Context, change health.Change) {
 	for {
-		if _, err := c.DB.AppendEvent(ctx, Now(access.SourceSystem), conditionEvent(change)); err == nil {
+		if _, err := c.db.AppendEvent(ctx, Now(access.SourceSystem), conditionEvent(change)); err == nil {
 			return
 		}
 		select {

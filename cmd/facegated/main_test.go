@@ -282,13 +282,39 @@ func TestEnrolmentBesideTheDaemon(t *testing.T) {
 		_, err := os.Stat(filepath.Join(i.home, "facegate.db"))
 		return err == nil && slices.Contains(decided(i.trail(t)), "access.denied unknown_person")
 	})
-	for _, args := range [][]string{{"person", "add", "--id", "eileen", "--name", "Eileen"}, {"enrol", "eileen", "--photo", filepath.Join(i.home, face)}} {
+	for _, args := range [][]string{{"person", "add", "--id", "eileen", "--name", "Eileen"}, {"enrol", "eileen", "--photo", filepath.Join(i.home, face), "--consent-by", "a test"}} {
 		if p := i.start(t, nil, "facegate", append([]string{"--home", i.home}, args...)...); p.wait(t) != 0 {
 			t.Fatalf("%v: %s", args, p.stderr)
 		}
 	}
 	programtest.Until(t, "eileen is let in", func() bool { return slices.Contains(decided(i.trail(t)), "access.granted eileen") })
 	programtest.Until(t, "the relay moves", func() bool { return i.pulses(t) > 0 })
+	if code := p.end(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d after SIGTERM\n%s", code, p.stderr)
+	}
+}
+
+// Models that cannot be used keep everybody out by face, as a condition that says so; the door
+// and its record go on.
+func TestModelsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	i := newInstance(t, "depth", "loop = true", ",1")
+	for _, dir := range []string{"models", "runtime"} {
+		if err := os.Remove(filepath.Join(i.home, dir)); err != nil { // a link
+			t.Fatal(err)
+		}
+	}
+	p := i.start(t, nil, "facegated", "--home", i.home)
+	programtest.Until(t, "the condition is raised", func() bool {
+		out, err := exec.Command(filepath.Join(programs, "facegate"), "--home", i.home, "--json", "health").Output()
+		return err != nil && strings.Contains(string(out), "models_refused") // exit code 1: something is wrong
+	})
+	press := i.start(t, nil, "facegate", "--home", i.home, "door", "sim", "rex", "pulse")
+	if code := press.wait(t); code != 0 {
+		t.Fatalf("%s", press.stderr)
+	}
+	programtest.Until(t, "the exit button is recorded", func() bool { return count(i.trail(t), access.KindDoorREX) == 1 })
+	programtest.Until(t, "the condition is recorded", func() bool { return count(i.trail(t), access.KindHealthRaised) > 0 })
 	if code := p.end(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d after SIGTERM\n%s", code, p.stderr)
 	}

@@ -48,6 +48,7 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 		return fmt.Errorf("%w: no event can be added; facegate events verify shows the break, with --accept the trail goes on after it", broken)
 	}
 
+	conditions := kiosk.NewConditions(board, db, log)
 	clock := wallclock.NewWatch(wallclock.Source{}, func(now time.Time, by time.Duration) {
 		if err := kiosk.ClockChanged(context.WithoutCancel(ctx), db, now, by); err != nil {
 			log.Error("clock change not recorded", logkey.Error, err)
@@ -77,6 +78,7 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 	if err := eyes.recogniseOlder(ctx, db, log); err != nil {
 		return err
 	}
+	board.Set(health.LivenessWeak, c.Liveness.Level == config.LevelPassive, "level "+c.Liveness.Level, time.Now())
 	people := &kiosk.People{DB: db, Galleries: eyes.galleries(), Kiosk: k, Log: log, Beat: beats[1]}
 	if err := people.Load(ctx); err != nil {
 		return err
@@ -98,9 +100,12 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 	if err := kiosk.Record(ctx, db, access.KindStarted); err != nil {
 		return err
 	}
+	if _, err := db.SignHead(ctx, kiosk.Now(access.SourceSystem)); err != nil {
+		return err
+	}
 	tasks := []task.Task{
 		board, clock, portal, people, rules,
-		&kiosk.Conditions{Board: board, DB: db, Log: log},
+		conditions,
 		&health.Watch{Board: board, Probes: probes(c, db, clock)},
 		&kiosk.Standing{Kiosk: k, Door: portal, Lease: c.Door.MaxOn, Log: log},
 		&kiosk.Upkeep{DB: db, Kiosk: k, Clock: wall, Log: log},
