@@ -212,7 +212,7 @@ func (a *asked) now(ctx context.Context, c *config.Config, db *store.DB, people 
 
 // A roll looks people up in the store, each once.
 type roll struct {
-	ctx   context.Context //nolint:containedctx // a Lookup takes none; it lives as long as one question
+	ctx   context.Context // a Lookup takes none; this one lives as long as one question
 	db    *store.DB
 	known map[string]*access.Person // nil: nobody
 	err   error                     // the first that is not about somebody unknown

@@ -169,8 +169,13 @@ func personSet(ctx context.Context, e *env, args []string) error {
 func (t *traits) changed(named map[string]bool) string {
 	var words []string
 	for _, w := range []struct{ flag, word string }{
-		{"name", "name"}, {"group", "groups"}, {"valid-from", "validity"}, {"valid-until", "validity"},
-		{"unlock", "unlock"}, {"visitor", "visitor"}, {"no-face", "no_face"},
+		{"name", "name"},
+		{"group", "groups"},
+		{"valid-from", "validity"},
+		{"valid-until", "validity"},
+		{"unlock", "unlock"},
+		{"visitor", "visitor"},
+		{"no-face", "no_face"},
 	} {
 		if named[w.flag] && (len(words) == 0 || words[len(words)-1] != w.word) {
 			words = append(words, w.word)

@@ -52,34 +52,68 @@ const maxLine = 1 << 10
 
 // secretLine reads a PIN: on a terminal without showing it and, where again is set, twice; else
 // a line of standard input.
-func (e *env) secretLine(prompt string, again bool) (string, error) {
+func (e *env) secretLine(ctx context.Context, prompt string, again bool) (string, error) {
 	f, isFile := e.stdin.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
-		line, err := bufio.NewReader(io.LimitReader(e.stdin, maxLine)).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return "", fmt.Errorf("read the PIN: %w", err)
-		}
-		return strings.TrimRight(line, "\r\n"), nil
+		line, err := typed(ctx, func() (string, error) {
+			line, err := bufio.NewReader(io.LimitReader(e.stdin, maxLine)).ReadString('\n')
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return line, err
+		})
+		return strings.TrimRight(line, "\r\n"), err
 	}
-	first, err := e.ask(f, prompt+": ")
+	first, err := e.ask(ctx, f, prompt+": ")
 	if err != nil || !again {
 		return first, err
 	}
-	second, err := e.ask(f, prompt+", again: ")
+	second, err := e.ask(ctx, f, prompt+", again: ")
 	if err == nil && second != first {
 		err = hinted{errors.New("the two are not the same"), "type the same PIN twice"}
 	}
 	return first, err
 }
 
-func (e *env) ask(f *os.File, prompt string) (string, error) {
-	fmt.Fprint(e.stderr, prompt)
-	typed, err := term.ReadPassword(int(f.Fd()))
-	fmt.Fprintln(e.stderr)
+// ask reads a line of a terminal that does not show it. The terminal is left as it was.
+func (e *env) ask(ctx context.Context, f *os.File, prompt string) (string, error) {
+	before, err := term.GetState(int(f.Fd()))
 	if err != nil {
 		return "", fmt.Errorf("read the PIN: %w", err)
 	}
-	return string(typed), nil
+	fmt.Fprint(e.stderr, prompt)
+	line, err := typed(ctx, func() (string, error) {
+		b, err := term.ReadPassword(int(f.Fd()))
+		return string(b), err
+	})
+	fmt.Fprintln(e.stderr)
+	if ctx.Err() != nil {
+		err = errors.Join(err, term.Restore(int(f.Fd()), before))
+	}
+	return line, err
+}
+
+// typed waits for what somebody types, or for the end of ctx. Nothing wakes a read of a
+// terminal or a pipe, so it is left behind then; the program ends.
+func typed(ctx context.Context, read func() (string, error)) (string, error) {
+	type outcome struct {
+		line string
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		line, err := read()
+		done <- outcome{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case o := <-done:
+		if o.err != nil {
+			return "", fmt.Errorf("read the PIN: %w", o.err)
+		}
+		return o.line, nil
+	}
 }
 
 // A pinLine says which PINs a person has.
@@ -107,11 +141,11 @@ func pinSet(ctx context.Context, e *env, db *store.DB, id string, duress bool) e
 	if duress {
 		prompt, what, other = "duress PIN of "+id, "duress pin", old.PIN
 	}
-	typed, err := e.secretLine(prompt, true)
+	digits, err := e.secretLine(ctx, prompt, true)
 	if err != nil {
 		return err
 	}
-	hash, err := secret.Hash(typed)
+	hash, err := secret.Hash(digits)
 	if errors.Is(err, secret.ErrWeak) {
 		return hinted{err, fmt.Sprintf("a PIN is %d to %d digits that nobody guesses", secret.Shortest, secret.Longest)}
 	}
@@ -119,7 +153,7 @@ func pinSet(ctx context.Context, e *env, db *store.DB, id string, duress bool) e
 		return err
 	}
 	// Looked at before the transaction: it takes as long as a PIN is meant to.
-	if other != "" && secret.Check(other, typed) {
+	if other != "" && secret.Check(other, digits) {
 		return hinted{errors.New("PIN and duress PIN must not be the same"), "choose another"}
 	}
 	var p access.Person
@@ -183,12 +217,12 @@ func pinEnter(ctx context.Context, e *env, id string) error {
 	if err != nil {
 		return err
 	}
-	typed, err := e.secretLine("PIN of "+id, false)
+	digits, err := e.secretLine(ctx, "PIN of "+id, false)
 	if err != nil {
 		return err
 	}
 	var a answer
-	if err := daemon.ask(ctx, "/pin", map[string]string{"person": id, "pin": typed}, &a); err != nil {
+	if err := daemon.ask(ctx, "/pin", map[string]string{"person": id, "pin": digits}, &a); err != nil {
 		return err
 	}
 	err = e.print(a, func(w io.Writer) {

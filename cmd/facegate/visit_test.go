@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -105,10 +106,8 @@ func (in *instance) run(stdin string, want []int, args ...string) string {
 		}
 		code = exit.ExitCode()
 	}
-	for _, w := range want {
-		if code == w {
-			return stdout.String()
-		}
+	if slices.Contains(want, code) {
+		return stdout.String()
 	}
 	in.t.Fatalf("facegate %v: exit code %d, want one of %v\n%s%s", args, code, want, stdout.Bytes(), stderr.Bytes())
 	return ""
