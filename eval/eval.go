@@ -69,6 +69,7 @@ type suite struct {
 	model   string
 	sheets  map[string]*sheet    // the labels, whole
 	records map[string][]*record // what was looked at
+	drawn   []*record            // pictures of lfw with masks drawn on
 	figures []figure             // of the summary
 }
 
@@ -173,9 +174,12 @@ func read(o Options) (*suite, []*record, error) {
 }
 
 func (s *suite) measure(ctx context.Context, o Options, pool *pool, work []*record) (*Report, error) {
-	visits, pairs := s.visits(), s.webcamPairs()
-	pool.of = len(work) + len(visits) + len(pairs) + o.Cards
+	visits, pairs, drawn := s.visits(), s.webcamPairs(), s.drawnOn()
+	pool.of = len(work) + len(visits) + len(pairs) + len(drawn) + o.Cards
 	if err := each(ctx, pool, work, s.look); err != nil {
+		return nil, err
+	}
+	if err := each(ctx, pool, drawn, s.draw); err != nil {
 		return nil, err
 	}
 	rep := &Report{Suite: filepath.Base(o.Suite), Model: s.model}
@@ -191,7 +195,7 @@ func (s *suite) measure(ctx context.Context, o Options, pool *pool, work []*reco
 		return nil, err
 	}
 	rep.sections = append(rep.sections, depth...)
-	rep.sections = append(rep.sections, s.masks(), s.maskStates(), s.maskedFaces(), s.behindMasks(o))
+	rep.sections = append(rep.sections, s.masks(), s.maskStates(), s.maskedFaces(), s.ownFace(o), s.behindMasks(o))
 	strangers, err := s.maskedStrangers(o)
 	if err != nil {
 		return nil, err
