@@ -76,8 +76,8 @@ func (d *daemon) ask(ctx context.Context, path string, say, answer any) error {
 	return nil
 }
 
-// healthCommand prints what is wrong with the running kiosk. Something critical that nothing
-// else explains is the answer no.
+// healthCommand prints what is wrong with the running kiosk. Where something is critical the
+// answer is no.
 func healthCommand(ctx context.Context, e *env, args []string) error {
 	rest, err := parse(e.flags("health"), args)
 	if err != nil {

@@ -55,6 +55,19 @@ func TestCommandsWithModels(t *testing.T) {
 	})
 }
 
+// Every command is in the documentation.
+func TestCommandsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(sharedtest.Root(t), "docs", "commands.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range commands() {
+		if !regexp.MustCompile("`"+c.name+"[ `]").Match(text) {
+			t.Errorf("docs/commands.md does not tell of %s", c.name)
+		}
+	}
+}
+
 func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", dir),
