@@ -218,7 +218,7 @@ func (o *oracle) person(p Person, face bool) {
 		o.entrance(p)
 	}
 	o.lack(v.Posted && !o.door.APIMayUnlock, ReasonNoAccessHere)
-	locked := face && !bypass && o.locked(credential{p.ID, false}) || pin && !(bypass && face) && o.locked(credential{p.ID, true})
+	locked := face && !bypass && o.locked(credential{p.ID, false}) || pin && (!bypass || !face) && o.locked(credential{p.ID, true})
 	if locked {
 		raise(AlarmLockout)
 	}
