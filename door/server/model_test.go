@@ -316,7 +316,6 @@ type bare struct {
 	c      *door.Controller
 	start  time.Time
 	past   time.Duration
-	relay  *devicetest.Relay
 	edges  []devicetest.RelayEdge
 	events []door.Event
 	broken error

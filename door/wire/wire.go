@@ -72,7 +72,7 @@ const (
 	Sim      = "sim"      // Line, Level: move an input of a simulated door
 )
 
-// The modes of [Schedule], beside [door.ModeLocked] and [door.ModeUnlocked].
+// NoMode is the mode of [Schedule] that ends it, beside [door.ModeLocked] and [door.ModeUnlocked].
 const NoMode = "none"
 
 // The levels of [Sim].

@@ -54,6 +54,12 @@ func TestParseRequestRefuses(t *testing.T) {
 		"no UTF-8":           "{\"do\":\"pulse\",\"why\":\"\xff\"}",
 		"a long wait":        `{"do":"events","wait_ms":60000}`,
 		"a negative number":  `{"do":"ack","seq":-1}`,
+		"a long name":        `{"do":"hello","by":"` + strings.Repeat("x", MaxBy+1) + `"}`,
+		"an escape as name":  `{"do":"hello","by":"\u001b"}`,
+		"a lease of a day":   `{"do":"schedule","mode":"unlocked","for_ms":86400000}`,
+		"a hold of years":    `{"do":"hold","for_ms":63244800000}`,
+		"an end before time": `{"do":"schedule","mode":"unlocked","until":"0003-01-01T00:00:00Z"}`,
+		"an end in words":    `{"do":"schedule","mode":"unlocked","until":"evening"}`,
 	} {
 		if r, err := ParseRequest([]byte(line)); err == nil {
 			t.Errorf("%s: accepted %+v", name, r)
