@@ -62,7 +62,7 @@ func TestCommandsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range commands() {
-		if !regexp.MustCompile("`"+c.name+"[ `]").Match(text) {
+		if !regexp.MustCompile("`" + c.name + "[ `]").Match(text) {
 			t.Errorf("docs/commands.md does not tell of %s", c.name)
 		}
 	}
