@@ -12,8 +12,9 @@ import (
 // it cannot make sense of it refuses.
 //
 // A face that was shown goes through quality, liveness and identity first. Where one of the
-// first two fails the decision holds no similarity and nobody's id. Who is known is then asked
-// in this order: block, lock-down, validity, door and schedule, lock-out, PIN, anti-passback,
+// first two fails the decision holds no similarity and nobody's id. A PIN typed alone that is
+// not right ends it before anything about its owner is told. Who is known is asked in this
+// order: block, lock-down, validity, door and schedule, lock-out, PIN, anti-passback,
 // protective equipment, further factors, a second person. The first refusal ends it. Of a
 // stranger only the equipment is asked, so that they hear what to change first.
 //
@@ -156,6 +157,9 @@ func (c *consideration) person(id string) (Person, bool) {
 
 // stranger refuses somebody whose face was judged and is nobody's.
 func (c *consideration) stranger(d Decision) Decision {
+	if r, _ := c.lockedOut(d.Near, d.Near != "", false); r != "" {
+		d.Near = "" // or strangers could keep a face locked out for as long as they like
+	}
 	if c.unsure {
 		return d.deny(c.reason, c.why)
 	}
@@ -179,11 +183,17 @@ func (c *consideration) known(d Decision) Decision {
 		return d.deny(ReasonPINWrong, "the PIN is not right")
 	}
 	d.Person = id
-	proven := face || c.v.PIN.of(person)
-	if person.Blocked {
-		if proven { // else anybody could raise it by typing an id
-			d.raise(AlarmBlocked)
+	if !face && !c.v.PIN.of(person) {
+		// Whoever has not shown who they are learns nothing of the person, and raises no alarm for
+		// them but that somebody guesses.
+		if r, why := c.lockedOut(id, false, true); r != "" {
+			d.raise(AlarmLockout)
+			return d.deny(r, why)
 		}
+		return d.deny(ReasonPINWrong, "the PIN is not right")
+	}
+	if person.Blocked {
+		d.raise(AlarmBlocked)
 		return d.deny(ReasonBlocked, "the person is blocked")
 	}
 	if c.v.LockedDown {

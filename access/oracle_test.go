@@ -148,6 +148,9 @@ func (o *oracle) judge() {
 		}
 		who, why := o.recognise(s)
 		if why != "" {
+			if o.out.Near != "" && o.locked(credential{person: o.out.Near}) {
+				o.out.Near = ""
+			}
 			if !o.vague {
 				o.equipment()
 			}
@@ -207,7 +210,15 @@ func (o *oracle) person(p Person, face bool) {
 		}
 	}
 	right := v.PIN.Person == p.ID && (v.PIN.Result == EntryRight && p.PIN != "" || v.PIN.Result == EntryDuress && p.Duress != "")
-	if p.Blocked && (face || right) {
+	if !face && !right {
+		if o.locked(credential{p.ID, true}) {
+			raise(AlarmLockout)
+			o.lack(true, ReasonLockedOut)
+		}
+		o.lack(true, ReasonPINWrong)
+		return
+	}
+	if p.Blocked {
 		raise(AlarmBlocked)
 	}
 	o.lack(p.Blocked, ReasonBlocked)
