@@ -176,6 +176,26 @@ func TestLockedDown(t *testing.T) {
 	}
 }
 
+// The first of two people is forced: the alarm is in the one record there is.
+func TestDuressOfTheFirstOfTwo(t *testing.T) {
+	yes := true
+	o := &order{}
+	k := site(t, o, rulesOf(access.DoorRule{Demand: access.Demand{TwoPeople: &yes, Factors: access.FactorFacePIN}}))
+	for _, step := range []func() (access.Decision, error){
+		func() (access.Decision, error) { return k.Settle(t.Context(), sees("ada")) },
+		func() (access.Decision, error) { return k.Type(t.Context(), "ada", "8265") },
+		func() (access.Decision, error) { return k.Settle(t.Context(), sees("bob")) },
+		func() (access.Decision, error) { return k.Type(t.Context(), "bob", "7193") },
+	} {
+		if _, err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := o.recorded(); got != "granted bob" || o.events[0].Data["alarm"] != access.AlarmDuress || o.events[0].Data["with"] != "ada" {
+		t.Errorf("got %q with %v, want bob granted with ada, and the alarm", got, o.events[0].Data)
+	}
+}
+
 // A silent alarm is in the record and nowhere at the door.
 func TestDuressIsSilent(t *testing.T) {
 	o := &order{}

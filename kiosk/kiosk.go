@@ -175,6 +175,9 @@ func (k *Kiosk) conclude(ctx context.Context, v access.Visit, source string) (ac
 	d := k.policy.Load().Decide(v, k.person, k.memory)
 	p := &k.pending
 	same := p.expire != nil && d.Person == p.decision.Person
+	if p.decision.Alarm == access.AlarmDuress && (same || v.First == p.decision.Person) {
+		d.Alarm = access.AlarmDuress // whoever of two was forced
+	}
 	switch {
 	case d.Outcome == access.Challenge:
 		if !same && (v.First != p.decision.Person || d.Need == access.NeedSecond) {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // schedules are read in the site's time zone on machines that have no zones
 
 	"facegate/access"
 )
