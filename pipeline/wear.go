@@ -121,12 +121,7 @@ func (p *Pipeline) glance() error {
 	return nil
 }
 
-func (p *Pipeline) asked() Wants {
-	if w := p.wants.Load(); w != nil {
-		return *w
-	}
-	return Wants{}
-}
+func (p *Pipeline) asked() Wants { return *p.wants.Load() }
 
 // examine looks at what covers the face and the head, which is too slow for every frame. It
 // reports true where the track has to wait for a better frame, because the door asks for what
