@@ -150,6 +150,10 @@ func (l *Lens) settle(ctx context.Context, s access.Sighting, taken time.Time) {
 		}
 	}
 	d, err := l.Kiosk.Settle(ctx, s)
+	switch d.Reason {
+	case access.ReasonMaskRequired, access.ReasonMaskForbidden, access.ReasonHeadCoverRequired:
+		l.Pipeline.Again() // they are told what to change and need not step aside for it
+	}
 	if err != nil {
 		return // logged where it happened, with what it was about
 	}
