@@ -92,7 +92,7 @@ func (s *Server) Run(ctx context.Context) error {
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	err = server.Shutdown(stop)
-	<-ended
+	<-ended //nolint:errcheck // it is that the server was shut down
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close()
 	}
