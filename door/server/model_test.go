@@ -200,9 +200,10 @@ func (m *model) step(jump func(time.Duration)) {
 // special is what not every subject can do.
 func (m *model) special(jump func(time.Duration)) {
 	if jump != nil {
+		from := m.door.now()
 		jump(m.between(-time.Minute, 20*time.Second))
 		m.o.to(m.door.now())
-		m.o.blur()
+		m.o.blur(from)
 		return
 	}
 	s := m.door.(*served)

@@ -221,8 +221,11 @@ func (o *oracle) must(a *wish) bool {
 func (o *oracle) ruled() {
 	o.note("mode %q", o.mode())
 	o.causes = append(o.causes, o.now)
-	if o.mode() == door.ModeLocked {
+	switch o.mode() {
+	case door.ModeLocked:
 		o.endRequests()
+	case door.ModeUnlocked: // however shortly
+		o.spared, o.ruledSince = true, true
 	}
 }
 
@@ -300,12 +303,16 @@ func (o *oracle) breaks(broken bool) {
 	o.broken = broken
 }
 
-// blur says that time passed unseen: what happened in between is not judged.
-func (o *oracle) blur() {
+// blur says that time passed unseen: what happened in between is not judged, and a wish that
+// was noticed late has its whole time from now.
+func (o *oracle) blur(from time.Duration) {
 	o.note("blurred")
-	o.blurred = o.now + 2*time.Second
+	o.blurred, o.byAsks, o.ruledSince = o.now+2*time.Second, o.now, true
 	for _, a := range o.asks {
 		a.doubt = true
+		if a.at >= from {
+			a.at, a.until = o.now, a.until+o.now-a.at
+		}
 	}
 	o.causes = append(o.causes, o.now)
 	o.spared = true
@@ -328,7 +335,7 @@ func (o *oracle) restarts() {
 		}
 	}
 	o.openSince = o.now
-	o.blur()
+	o.blur(o.now)
 }
 
 // edge takes a movement of the relay.
