@@ -51,8 +51,8 @@ func consentGiven(p access.Person) access.Event {
 	return access.Event{Kind: access.KindConsentGiven, Person: p.ID, Data: data}
 }
 
-// WithdrawConsent takes a person's consent back: templates and enrolment pictures are erased
-// in the same transaction. It records template.removed where there were any, and
+// WithdrawConsent takes a person's consent back: templates, enrolment pictures and records that
+// hold the face are erased in the same transaction. It records template.removed where there were any, and
 // person.changed. It returns how many templates there were. The error wraps access.ErrNotFound
 // where there is nobody with the id; a person without a consent has none afterwards too.
 func (tx *Tx) WithdrawConsent(id string) (int, error) {

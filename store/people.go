@@ -248,6 +248,7 @@ type Receipt struct {
 	At        time.Time `json:"at"`
 	Templates int       `json:"templates"` // erased with the person
 	Pictures  int       `json:"pictures"`  // of the enrolment, erased with the person
+	Records   int       `json:"records"`   // of the APIs, erased with the person
 	Snapshots int       `json:"snapshots"` // copies from before a migration, erased as a whole
 	Event     uint64    `json:"event"`     // number of the event person.erased
 	Hash      string    `json:"hash"`      // of that event
@@ -256,9 +257,9 @@ type Receipt struct {
 	Pending bool `json:"pending"`
 }
 
-// ErasePerson erases a person, all templates and enrolment pictures: the rows are overwritten,
-// the write-ahead log is emptied, copies that migrations left are deleted. The audit trail keeps the id. The
-// error wraps access.ErrNotFound where there is nobody with the id. Where the receipt comes
+// ErasePerson erases a person, all templates and enrolment pictures, and what the APIs keep of
+// them: the rows are overwritten, the write-ahead log is emptied, copies that migrations left are
+// deleted. The audit trail keeps the id. The error wraps access.ErrNotFound where there is nobody with the id. Where the receipt comes
 // with an error the person is erased, but a copy beside the database may be left.
 func (db *DB) ErasePerson(ctx context.Context, act Act, id string) (Receipt, error) {
 	r := Receipt{Person: id}
@@ -270,6 +271,9 @@ func (db *DB) ErasePerson(ctx context.Context, act Act, id string) (Receipt, err
 		if err != nil {
 			return err
 		}
+		if n.records, err = tx.deleteRecords("person = ?", id); err != nil {
+			return err
+		}
 		if _, err := tx.sql.ExecContext(ctx, "DELETE FROM person WHERE id = ?", id); err != nil {
 			return fmt.Errorf("delete person: %w", err)
 		}
@@ -279,7 +283,7 @@ func (db *DB) ErasePerson(ctx context.Context, act Act, id string) (Receipt, err
 		e, err := tx.Append(access.Event{
 			Kind: access.KindPersonErased, Person: id, Data: n.data(),
 		})
-		r.At, r.Templates, r.Pictures, r.Event, r.Hash = tx.act.At, n.templates, n.pictures, e.Seq, e.Hash.String()
+		r.At, r.Templates, r.Pictures, r.Records, r.Event, r.Hash = tx.act.At, n.templates, n.pictures, n.records, e.Seq, e.Hash.String()
 		return err
 	})
 	if err != nil {

@@ -79,6 +79,24 @@ func (db *DB) Reseal(ctx context.Context) (int, error) {
 			`SELECT rev, 'policy', '', rev, '', sealed FROM policy WHERE rev > ? AND substr(sealed, 2, 8) <> ? ORDER BY rev LIMIT 4`,
 			`UPDATE policy SET sealed = ? WHERE rev = ?`, int64(-1),
 		},
+		{
+			`SELECT id, 'key', '', 0, id, sealed FROM api_key WHERE id > ? AND substr(sealed, 2, 8) <> ? ORDER BY id LIMIT 256`,
+			`UPDATE api_key SET sealed = ? WHERE id = ?`, "",
+		},
+		{
+			`SELECT api || char(10) || name AS place, 'project', '', 0, api || char(10) || name, sealed FROM project
+				WHERE place > ? AND substr(sealed, 2, 8) <> ? ORDER BY place LIMIT 256`,
+			`UPDATE project SET sealed = ? WHERE api || char(10) || name = ?`, "",
+		},
+		{
+			`SELECT seq, 'record', person, expires, kind || char(10) || id || char(10) || owner || char(10) || face || char(10) || created, sealed
+				FROM record WHERE seq > ? AND substr(sealed, 2, 8) <> ? ORDER BY seq LIMIT 4`,
+			`UPDATE record SET sealed = ? WHERE seq = ?`, int64(-1),
+		},
+		{
+			`SELECT id, 'webhook', person, 0, id, sealed FROM webhook WHERE id > ? AND substr(sealed, 2, 8) <> ? ORDER BY id LIMIT 256`,
+			`UPDATE webhook SET sealed = ? WHERE id = ?`, "",
+		},
 	}
 	total := 0
 	var damaged []error

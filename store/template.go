@@ -226,8 +226,9 @@ func (db *DB) Models(ctx context.Context) (map[string]int, error) {
 	return models, classify(rows.Err())
 }
 
-// RemoveTemplates erases all templates and enrolment pictures of a person, records
-// template.removed where there were any, and returns how many templates there were. The error
+// RemoveTemplates erases all templates and enrolment pictures of a person and the records that
+// hold the face, records template.removed where there were any, and returns how many templates
+// there were. The error
 // wraps access.ErrNotFound where there is no such person.
 func (tx *Tx) RemoveTemplates(person string) (int, error) {
 	return tx.removeTemplates(person, "")
@@ -239,7 +240,11 @@ func (tx *Tx) removeTemplates(person, why string) (int, error) {
 		return 0, err
 	}
 	n, err := tx.deleteTemplates("person = ?", person)
-	if err != nil || n.templates == 0 {
+	if err != nil {
+		return 0, err
+	}
+	n.records, err = tx.deleteRecords("person = ? AND face = 1", person)
+	if err != nil || n.templates == 0 && n.records == 0 {
 		return 0, err
 	}
 	data := n.data()
@@ -323,13 +328,16 @@ func (tx *Tx) templatesRemoved(person string, data map[string]string) error {
 }
 
 // deleted counts what a removal took away.
-type deleted struct{ templates, pictures int }
+type deleted struct{ templates, pictures, records int }
 
 // data are the counts as an event tells them.
 func (n deleted) data() map[string]string {
 	d := map[string]string{"templates": strconv.Itoa(n.templates)}
 	if n.pictures > 0 {
 		d["pictures"] = strconv.Itoa(n.pictures)
+	}
+	if n.records > 0 {
+		d["records"] = strconv.Itoa(n.records)
 	}
 	return d
 }
