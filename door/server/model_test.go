@@ -39,7 +39,7 @@ type subject interface {
 
 // steps of the model test: so many of a door behind its socket, and of a bare controller.
 const (
-	servedSteps = 20_000
+	servedSteps = 100_000
 	bareSteps   = 200_000
 )
 
