@@ -30,11 +30,7 @@ func NewConditions(board *health.Board, db *store.DB, log *slog.Logger) *Conditi
 func (c *Conditions) String() string { return "conditions" }
 
 // Ready is closed at once.
-func (c *Conditions) Ready() <-chan struct{} {
-	done := make(chan struct{})
-	close(done)
-	return done
-}
+func (c *Conditions) Ready() <-chan struct{} { return atOnce() }
 
 // Run records changes until ctx ends. While the store is sick it keeps the change at hand and
 // tries again; those behind it wait on the board.

@@ -101,24 +101,13 @@ func (p *People) Load(ctx context.Context) error {
 func (p *People) String() string { return "people" }
 
 // Ready is closed: Load has been called before the first Run.
-func (p *People) Ready() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}
+func (p *People) Ready() <-chan struct{} { return atOnce() }
 
 // Run loads what changes until ctx ends. A store that cannot be read for a moment is tried
 // again; the last good state holds meanwhile.
 func (p *People) Run(ctx context.Context) error {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	return every(ctx, pollEvery, func() {
 		err := p.Load(ctx)
 		if err != nil && ctx.Err() == nil && !failing {
 			p.Log.ErrorContext(ctx, "people not loaded", logkey.Error, err)
@@ -127,5 +116,5 @@ func (p *People) Run(ctx context.Context) error {
 		if p.Beat != nil {
 			p.Beat.Tick(time.Now())
 		}
-	}
+	})
 }

@@ -37,11 +37,7 @@ type Reextract struct {
 func (r *Reextract) String() string { return "re-extraction" }
 
 // Ready is closed at once.
-func (r *Reextract) Ready() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}
+func (r *Reextract) Ready() <-chan struct{} { return atOnce() }
 
 // Run looks for old templates, at once and whenever people have changed, until ctx ends.
 func (r *Reextract) Run(ctx context.Context) error {

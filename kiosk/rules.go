@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"facegate/access"
 	"facegate/access/policyfile"
@@ -87,11 +86,7 @@ func ReadPolicy(ctx context.Context, db *store.DB) (*access.Policy, error) {
 func (r *Rules) String() string { return "rules" }
 
 // Ready is closed: Load has been called before the first Run.
-func (r *Rules) Ready() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}
+func (r *Rules) Ready() <-chan struct{} { return atOnce() }
 
 // Run loads what changes until ctx ends. A store that cannot be read for a moment is tried
 // again; the last good rules hold meanwhile.
@@ -100,18 +95,4 @@ func (r *Rules) Run(ctx context.Context) error {
 		// The store's own condition tells when it is sick.
 		_ = r.Load(ctx)
 	})
-}
-
-// every does something at an interval until ctx ends.
-func every(ctx context.Context, interval time.Duration, do func()) error {
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			do()
-		}
-	}
 }

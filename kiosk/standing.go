@@ -29,11 +29,7 @@ type Standing struct {
 func (s *Standing) String() string { return "scheduled door" }
 
 // Ready is closed at once.
-func (s *Standing) Ready() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}
+func (s *Standing) Ready() <-chan struct{} { return atOnce() }
 
 // Run renews the setting until ctx ends. A door that does not answer locks by itself when its
 // lease ends.

@@ -30,11 +30,7 @@ const (
 func (u *Upkeep) String() string { return "upkeep" }
 
 // Ready is closed at once.
-func (u *Upkeep) Ready() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}
+func (u *Upkeep) Ready() <-chan struct{} { return atOnce() }
 
 // Run does what is due until ctx ends. What fails is tried again a minute later.
 func (u *Upkeep) Run(ctx context.Context) error {
