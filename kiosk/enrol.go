@@ -102,44 +102,51 @@ func (e *Enroller) Enrol(ctx context.Context, act store.Act, id string, img *img
 	if err != nil {
 		return Enrolment{}, err
 	}
-	if a.Quality == face.OK && a.Embedding == nil {
-		return Enrolment{}, errors.New("no template could be made of the face")
-	}
-	if a.Quality != face.OK {
-		return Enrolment{}, &RefusedError{Quality: a.Quality}
-	}
-	other, err := e.Identifier.Duplicate(a, id)
-	if err != nil {
-		return Enrolment{}, err
-	}
-	if other != "" && !allowDuplicate {
-		return Enrolment{}, &RefusedError{Quality: face.OK, Resembles: other}
-	}
-	t := store.Template{
-		Person: id, Model: e.Analyser.Model(), Vector: a.Embedding, Quality: max(0, min(1, 1-a.Blur)), Source: act.Source, Resembles: other,
-	}
-	if a.Cover.MaskState == cover.MaskFull || a.Cover.MaskState == cover.MaskNoseOut {
-		t.Cover = store.CoverMask
-	}
 	var kept []byte
-	if e.KeepPictures {
+	if e.KeepPictures && a.Quality == face.OK {
 		if kept, err = encode(img); err != nil {
 			return Enrolment{}, err
 		}
 	}
-	err = e.DB.Update(ctx, act, func(tx *store.Tx) error {
-		if t, err = tx.AddTemplate(t); err != nil || kept == nil {
-			return err
-		}
-		return tx.AddPicture(id, t.ID, kept)
-	})
+	t, err := e.Keep(ctx, act, id, a, kept, allowDuplicate)
 	if err != nil {
 		return Enrolment{}, err
 	}
-	if err := e.Identifier.Gallery.Add(id, match.Template{Model: t.Model, Vector: a.Embedding, Masked: t.Cover == store.CoverMask}); err != nil {
-		return Enrolment{}, err
+	return Enrolment{Template: t.ID, Quality: a.Quality, Resembles: t.Resembles}, nil
+}
+
+// Keep is Enrol for a face that was looked into already, with what Enrol looks into; the
+// Enroller needs no Analyser for it. picture is sealed beside the template, nil: none is.
+func (e *Enroller) Keep(ctx context.Context, act store.Act, id string, a *pipeline.Analysis, picture []byte, allowDuplicate bool) (store.Template, error) {
+	if a.Quality == face.OK && a.Embedding == nil {
+		return store.Template{}, errors.New("no template could be made of the face")
 	}
-	return Enrolment{Template: t.ID, Quality: a.Quality, Resembles: other}, nil
+	if a.Quality != face.OK {
+		return store.Template{}, &RefusedError{Quality: a.Quality}
+	}
+	other, err := e.Identifier.Duplicate(a, id)
+	if err != nil {
+		return store.Template{}, err
+	}
+	if other != "" && !allowDuplicate {
+		return store.Template{}, &RefusedError{Quality: face.OK, Resembles: other}
+	}
+	t := store.Template{
+		Person: id, Model: e.Identifier.Gallery.Model(), Vector: a.Embedding, Quality: max(0, min(1, 1-a.Blur)), Source: act.Source, Resembles: other,
+	}
+	if a.Cover.MaskState == cover.MaskFull || a.Cover.MaskState == cover.MaskNoseOut {
+		t.Cover = store.CoverMask
+	}
+	err = e.DB.Update(ctx, act, func(tx *store.Tx) error {
+		if t, err = tx.AddTemplate(t); err != nil || picture == nil {
+			return err
+		}
+		return tx.AddPicture(id, t.ID, picture)
+	})
+	if err != nil {
+		return store.Template{}, err
+	}
+	return t, e.Identifier.Gallery.Add(id, match.Template{Model: t.Model, Vector: a.Embedding, Masked: t.Cover == store.CoverMask})
 }
 
 // encode is a picture as a JPEG whose artefacts do not change a template to speak of.

@@ -42,18 +42,10 @@ type Analyser struct {
 // Open loads every model of the pipeline; embedder is an id of the manifest, "" its default.
 // What could not be loaded is one error that names all of it.
 func Open(load litert.Loader, embedder string) (*Analyser, error) {
-	an := &Analyser{limits: face.DefaultLimits()}
-	var errs [6]error
-	an.detector, errs[0] = face.NewDetector(load)
-	an.mesher, errs[1] = face.NewMesher(load)
-	an.eyes, errs[2] = face.NewEyes(load)
-	an.passive, errs[3] = liveness.NewPassive(load)
-	an.cover, errs[4] = cover.New(load)
-	an.embedder, errs[5] = embed.New(load, embedder)
-	if err := errors.Join(errs[:]...); err != nil {
+	an, err := OpenParts(load, embedder)
+	if err != nil {
 		return nil, errors.Join(err, an.Close())
 	}
-	an.vector = make([]float32, an.embedder.Dim())
 	return an, nil
 }
 
@@ -100,7 +92,7 @@ func (an *Analyser) DropEmbedder(model string) error {
 
 // embedderOf is the embedder that makes templates of a model, or nil.
 func (an *Analyser) embedderOf(model string) *embed.Embedder {
-	if model == an.embedder.Model() {
+	if an.embedder != nil && model == an.embedder.Model() {
 		return an.embedder
 	}
 	for _, o := range an.older {
@@ -181,15 +173,17 @@ func (an *Analyser) locate() error {
 	}
 	an.finding = face.Finding{W: a.Width, H: a.Height, EyesOpen: math.NaN()}
 	var found, all []face.Detection
-	var err error
-	if an.still {
+	err := errLacking
+	switch {
+	case an.detector == nil:
+	case an.still:
 		found, all, err = an.detector.Search(&an.picture)
-	} else {
+	default:
 		found, err = an.detector.Detect(&an.picture)
 		all = found
 	}
 	if err != nil {
-		return fmt.Errorf("detect faces: %w", err)
+		return &stageError{Detecting, "detect faces", err}
 	}
 	a.Faces = max(len(found), len(all))
 	an.finding.Faces = all
@@ -222,8 +216,12 @@ const maxCandidates = 3
 func (an *Analyser) settle() error {
 	a, img := &an.a, an.picture.RGB()
 	an.finding.Face, an.finding.Coverage, a.Cover = &a.Face, face.CoverUnknown, cover.NotRun()
-	if err := an.mesher.Fit(img, &a.Face, &a.Mesh); err != nil {
-		return fmt.Errorf("fit mesh: %w", err)
+	err := errLacking
+	if an.mesher != nil {
+		err = an.mesher.Fit(img, &a.Face, &a.Mesh)
+	}
+	if err != nil {
+		return &stageError{Landmarks, "fit mesh", err}
 	}
 	a.Pose = a.Mesh.Pose()
 	an.surface = an.meter.Measure(img, &a.Mesh)
@@ -270,14 +268,17 @@ func (an *Analyser) describe(st Stages) error {
 // it is.
 func (an *Analyser) worn(st Stages) error {
 	a, img := &an.a, an.picture.RGB()
+	if an.cover == nil {
+		return &stageError{st & (Mask | Parsing), "judge cover", errLacking}
+	}
 	if st&Mask != 0 && math.IsNaN(a.Cover.Mask) {
 		if err := an.cover.Mask(img, &a.Face, &a.Cover); err != nil {
-			return fmt.Errorf("judge mask: %w", err)
+			return &stageError{Mask, "judge mask", err}
 		}
 	}
 	if st&Parsing != 0 {
 		if err := an.cover.Face(img, &a.Face, &a.Mesh, &a.Cover); err != nil {
-			return fmt.Errorf("judge occlusion: %w", err)
+			return &stageError{Parsing, "judge occlusion", err}
 		}
 	}
 	return nil
@@ -291,7 +292,7 @@ func (an *Analyser) covered(st Stages) error {
 	}
 	if st&Parsing != 0 {
 		if err := an.cover.Glasses(img, &a.Face, &a.Mesh, &a.Cover); err != nil {
-			return fmt.Errorf("judge head cover: %w", err)
+			return &stageError{Parsing, "judge head cover", err}
 		}
 	}
 	switch {
@@ -307,9 +308,12 @@ func (an *Analyser) covered(st Stages) error {
 }
 
 func (an *Analyser) open() error {
+	if an.eyes == nil {
+		return &stageError{Eyes, "judge eyes", errLacking}
+	}
 	open, err := an.eyes.Open(an.picture.RGB(), &an.a.Mesh)
 	if err != nil {
-		return fmt.Errorf("judge eyes: %w", err)
+		return &stageError{Eyes, "judge eyes", err}
 	}
 	an.a.EyesOpen, an.finding.EyesOpen = Score(open), open
 	an.judge()
@@ -319,25 +323,31 @@ func (an *Analyser) open() error {
 // alive scores the face. A network that gives no number leaves the score at NotRun, which
 // counts against the person; it is no reason to stop looking.
 func (an *Analyser) alive() error {
+	if an.passive == nil {
+		return &stageError{Passive, "score liveness", errLacking}
+	}
 	s, err := an.passive.Score(an.picture.RGB(), &an.a.Mesh)
 	if errors.Is(err, liveness.ErrUnavailable) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("score liveness: %w", err)
+		return &stageError{Passive, "score liveness", err}
 	}
 	an.a.Passive, an.a.Liveness = s, Score(s.Score())
 	return nil
 }
 
 func (an *Analyser) embed() error {
+	if an.embedder == nil {
+		return &stageError{Embedding, "embed face", errLacking}
+	}
 	err := an.embedder.Embed(an.picture.RGB(), an.a.Mesh.Five(), an.vector)
 	if errors.Is(err, embed.ErrNoVector) || errors.Is(err, litert.ErrNotFinite) {
 		an.a.Embedding = nil
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("embed face: %w", err)
+		return &stageError{Embedding, "embed face", err}
 	}
 	an.a.Embedding = an.vector
 	return nil

@@ -57,11 +57,21 @@ type Engine struct {
 // model. What is missing is one *models.MissingError that names all of it; the hashes are
 // checked as the files are read. Close the engine after every model it loaded.
 func Open(home, dir string, threads int) (*Engine, error) {
+	return open(home, dir, threads, false)
+}
+
+// OpenAny is Open for whoever can do without some of the models: the error of each that is
+// missing or not the manifest's comes when it is loaded.
+func OpenAny(home, dir string, threads int) (*Engine, error) {
+	return open(home, dir, threads, true)
+}
+
+func open(home, dir string, threads int, partly bool) (*Engine, error) {
 	set, err := models.OpenDir(home, dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := set.Missing(runtime.GOARCH); err != nil {
+	if err := set.Missing(runtime.GOARCH); err != nil && !partly {
 		return nil, err
 	}
 	lib, err := set.Runtime(runtime.GOARCH)

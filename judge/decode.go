@@ -1,0 +1,57 @@
+package judge
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+
+	"facegate/api"
+	"facegate/pipeline/imgproc"
+)
+
+// What is decoded.
+const (
+	maxPixels = 24_000_000
+	minSide   = 32
+)
+
+// decode reads a JPEG or PNG, or says what is wrong with it. Only the header of one that
+// cannot be used is read.
+func decode(data []byte) (*imgproc.Image, image.Point, api.Fault) {
+	c, ok := header(data)
+	size := image.Pt(c.Width, c.Height)
+	if !ok {
+		return nil, size, api.Undecodable
+	}
+	switch c.ColorModel {
+	case color.CMYKModel, color.Gray16Model, color.RGBA64Model, color.NRGBA64Model:
+		return nil, size, api.Unusable
+	}
+	// The sides come from 32-bit fields: their product fits.
+	if size.X < minSide || size.Y < minSide || int64(size.X)*int64(size.Y) > maxPixels {
+		return nil, size, api.Unusable
+	}
+	img, err := imgproc.Decode(data)
+	if err != nil {
+		return nil, size, api.Undecodable
+	}
+	return img, image.Pt(img.W, img.H), api.NoFault
+}
+
+// header is what the first bytes of a picture say of it.
+func header(data []byte) (image.Config, bool) {
+	var read func(io.Reader) (image.Config, error)
+	switch {
+	case bytes.HasPrefix(data, []byte("\xff\xd8")):
+		read = jpeg.DecodeConfig
+	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
+		read = png.DecodeConfig
+	default:
+		return image.Config{}, false
+	}
+	c, err := read(bytes.NewReader(data))
+	return c, err == nil
+}

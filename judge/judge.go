@@ -1,0 +1,385 @@
+package judge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"facegate/access"
+	"facegate/api"
+	"facegate/internal/logkey"
+	"facegate/kiosk"
+	"facegate/pipeline"
+	"facegate/pipeline/cover"
+	"facegate/pipeline/face"
+	"facegate/pipeline/match"
+	"facegate/store"
+)
+
+// Options say what a Judge looks with.
+type Options struct {
+	// Open gives the Analyser, which the Judge closes, with the embedders of Identifier.Older
+	// added. It is called before the first picture, and again after it gave none. One of
+	// [pipeline.OpenParts] will do: the second result is what it lacks.
+	Open func() (*pipeline.Analyser, error)
+	// Identifier holds the galleries to search; the Judge makes an Identifier of its own of it.
+	// Without one nothing can be compared, searched or enrolled.
+	Identifier *pipeline.Identifier
+	DB         *store.DB
+	// Yield, where set, waits while the camera needs the machine, at most until ctx ends. It is
+	// called between the stages of a picture.
+	Yield    func(ctx context.Context)
+	Deadline time.Duration // that a picture may wait, 0: 10 s
+	Waiting  int           // pictures that may wait, 0: 16
+	Log      *slog.Logger  // never nil
+}
+
+// Defaults of Options.
+const (
+	defaultDeadline = 10 * time.Second
+	defaultWaiting  = 16
+	retryAfter      = time.Second
+)
+
+// MaxAngle is how far a face may be turned, in degrees of yaw or pitch, for its liveness to be
+// judged from a posted picture: beyond it the quality is [face.Angle].
+const MaxAngle = 35
+
+// nice is how much less than the camera's the worker's thread is given of a busy machine: of
+// two threads on one core about a tenth.
+const nice = 10
+
+// A Judge is an [api.Judge], and a task.
+type Judge struct {
+	o     Options
+	line  chan *job
+	ready chan struct{}
+
+	mu sync.Mutex // of id
+	id *pipeline.Identifier
+
+	an *pipeline.Analyser // the worker's
+}
+
+// A job is a picture in the line. Its result is sent once; nobody may be there to take it.
+type job struct {
+	ctx     context.Context //nolint:containedctx // it ends with the call that waits
+	picture []byte
+	want    api.Want
+	done    chan result
+}
+
+type result struct {
+	look *api.Look
+	err  error
+}
+
+// New returns a Judge. Pictures are looked at while it runs.
+func New(o Options) *Judge {
+	if o.Deadline == 0 {
+		o.Deadline = defaultDeadline
+	}
+	if o.Waiting == 0 {
+		o.Waiting = defaultWaiting
+	}
+	j := &Judge{o: o, line: make(chan *job, o.Waiting), ready: make(chan struct{})}
+	if from := o.Identifier; from != nil {
+		j.id = &pipeline.Identifier{
+			Gallery: from.Gallery, Calibration: from.Calibration, Masked: from.Masked, Older: from.Older,
+			FPIR: from.FPIR, PolicyScore: from.PolicyScore, Margin: from.Margin,
+		}
+	}
+	close(j.ready)
+	return j
+}
+
+// String is the task's name.
+func (j *Judge) String() string { return "judge" }
+
+// Ready is closed: models are opened when they are needed.
+func (j *Judge) Ready() <-chan struct{} { return j.ready }
+
+// Run looks at pictures until ctx ends.
+func (j *Judge) Run(ctx context.Context) error {
+	// The thread is not given back: it ends with its goroutine, and its priority with it.
+	runtime.LockOSThread()
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, nice); err != nil { // of this thread alone
+		j.o.Log.WarnContext(ctx, "pictures that are posted share the machine with the camera evenly", logkey.Error, err)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			if j.an == nil {
+				return nil
+			}
+			return j.an.Close()
+		case w := <-j.line:
+			if w.ctx.Err() == nil {
+				look, err := j.look(w)
+				w.done <- result{look, err}
+			}
+		}
+	}
+}
+
+func busy(err error) error { return &api.Error{Code: api.Busy, RetryAfter: retryAfter, Err: err} }
+
+// Look is [api.Judge.Look]. The picture must not be changed any more.
+func (j *Judge) Look(ctx context.Context, picture []byte, want api.Want) (*api.Look, error) {
+	ctx, cancel := context.WithTimeout(ctx, j.o.Deadline)
+	defer cancel()
+	w := &job{ctx, picture, want, make(chan result, 1)}
+	select {
+	case j.line <- w:
+	default:
+		return nil, busy(errors.New("too many pictures wait"))
+	}
+	select {
+	case r := <-w.done:
+		return r.look, r.err
+	case <-ctx.Done():
+		return nil, busy(ctx.Err())
+	}
+}
+
+// look is done by the worker.
+func (j *Judge) look(w *job) (*api.Look, error) {
+	pause := func() error {
+		if j.o.Yield != nil {
+			j.o.Yield(w.ctx)
+		}
+		return w.ctx.Err()
+	}
+	if err := pause(); err != nil {
+		return nil, busy(err)
+	}
+	l := &api.Look{Quality: face.ImageError}
+	img, size, fault := decode(w.picture)
+	l.Width, l.Height, l.Fault = size.X, size.Y, fault
+	if fault != api.NoFault {
+		return l, nil
+	}
+	if j.an == nil {
+		if err := j.open(); err != nil {
+			j.o.Log.ErrorContext(w.ctx, "pictures that are posted cannot be judged", logkey.Error, err)
+			l.Failed = api.StageDetect
+			return l, nil
+		}
+	}
+	stages := pipeline.Eyes | pipeline.Mask | pipeline.Parsing
+	if w.want&api.WantLiveness != 0 {
+		stages |= pipeline.Passive
+	}
+	if w.want&api.WantTemplate != 0 {
+		stages |= pipeline.Embedding
+	}
+	a, failed, err := j.an.Examine(img, stages, pause)
+	switch {
+	case w.ctx.Err() != nil:
+		return nil, busy(w.ctx.Err())
+	case err != nil:
+		j.o.Log.ErrorContext(w.ctx, "a stage failed on a picture that was posted", logkey.Error, err)
+	}
+	j.fill(l, a, failed, w.want)
+	return l, nil
+}
+
+func (j *Judge) open() error {
+	an, lacks := j.o.Open()
+	if an == nil {
+		return lacks
+	}
+	if lacks != nil {
+		j.o.Log.Error("pictures that are posted cannot be judged fully", logkey.Error, lacks)
+	}
+	j.an = an
+	return nil
+}
+
+// fill says what an analysis saw.
+func (j *Judge) fill(l *api.Look, a *pipeline.Analysis, failed pipeline.Stages, want api.Want) {
+	for _, s := range []struct {
+		from pipeline.Stages
+		to   api.Stage
+	}{
+		{pipeline.Detecting, api.StageDetect},
+		{pipeline.Landmarks | pipeline.Eyes, api.StageLandmarks},
+		{pipeline.Passive, api.StageLiveness},
+		{pipeline.Mask | pipeline.Parsing, api.StageCover},
+		{pipeline.Embedding, api.StageEmbed},
+	} {
+		if failed&s.from != 0 {
+			l.Failed |= s.to
+		}
+	}
+	l.Quality, l.Faces = a.Quality, a.Faces
+	if failed&pipeline.Detecting != 0 || a.Quality == face.NoFace {
+		return
+	}
+	b := a.Face.Box
+	l.Box = [4]float64{b.X0, b.Y0, b.X1, b.Y1}
+	if failed&pipeline.Landmarks != 0 {
+		return
+	}
+	l.Yaw, l.Pitch, l.Blur = a.Pose.Yaw, a.Pose.Pitch, a.Blur
+	if turned(a.Pose) && afterAngle(l.Quality) {
+		l.Quality = face.Angle
+	}
+	if l.Quality == face.OK && a.Liveness.Ran() {
+		l.LiveScore, l.Live = float64(a.Liveness), access.Spoof
+		if a.Liveness >= .5 {
+			l.Live = access.Live
+		}
+	}
+	if want&api.WantCover != 0 {
+		l.Occluded, l.Mask, l.Head = number(a.Cover.Occluded), number(a.Cover.Mask), number(a.Cover.Head)
+		l.MaskSeen, l.HeadSeen = string(a.Cover.MaskState), string(a.Cover.HeadCover)
+	}
+	if a.Embedding == nil {
+		return
+	}
+	behind := masked(a.Cover.MaskState)
+	l.Template = api.Template{Model: j.an.Model(), Vector: slices.Clone(a.Embedding), Masked: behind}
+	for _, o := range a.Older {
+		l.Template.Older = append(l.Template.Older, api.Template{Model: o.Model, Vector: slices.Clone(o.Vector), Masked: behind})
+	}
+}
+
+// turned reports whether a face is turned too far to judge its liveness. What is not a number
+// is.
+func turned(p face.Pose) bool {
+	return !(math.Abs(p.Yaw) <= MaxAngle && math.Abs(p.Pitch) <= MaxAngle)
+}
+
+// afterAngle reports whether a code stands behind [face.Angle] in the order in which they are
+// given.
+func afterAngle(q face.Quality) bool {
+	switch q {
+	case face.OK, face.Dark, face.Bright, face.Blurred, face.Occluded, face.EyesClosed:
+		return true
+	}
+	return false
+}
+
+// masked reports whether a template is that of a face behind a mask.
+func masked(s cover.MaskState) bool { return s == cover.MaskFull || s == cover.MaskNoseOut }
+
+// number is x, nil where it is not one.
+func number(x float64) *float64 {
+	if math.IsNaN(x) {
+		return nil
+	}
+	return &x
+}
+
+// reference is what is known of a model. Galleries have locks of their own.
+func (j *Judge) reference(model string) (pipeline.Reference, error) {
+	if j.id != nil {
+		if j.id.Gallery.Model() == model {
+			return pipeline.Reference{Gallery: j.id.Gallery, Calibration: j.id.Calibration, Masked: j.id.Masked}, nil
+		}
+		for _, r := range j.id.Older {
+			if r.Gallery.Model() == model {
+				return r, nil
+			}
+		}
+	}
+	return pipeline.Reference{}, fmt.Errorf("no embedder %q: %w", model, match.ErrModel)
+}
+
+// Compare is [api.Judge.Compare]. It is 1 for a template and itself only.
+func (j *Judge) Compare(a, b api.Template) (float64, error) {
+	r, err := j.reference(a.Model)
+	if err != nil {
+		return 0, err
+	}
+	cosine, err := match.Compare(match.Template{Model: a.Model, Vector: a.Vector}, match.Template{Model: b.Model, Vector: b.Vector})
+	if err != nil {
+		return 0, err
+	}
+	if slices.Equal(a.Vector, b.Vector) {
+		return 1, nil
+	}
+	return score(r, cosine, a.Masked && b.Masked), nil
+}
+
+// score is a cosine on the scale 0..1, below 1. Where both faces are behind masks and nobody
+// has measured what that means they are not alike.
+func score(r pipeline.Reference, cosine float64, masks bool) float64 {
+	scale := r.Calibration
+	if masks {
+		scale = r.Masked
+	}
+	if scale == nil {
+		return 0
+	}
+	return min(scale.Score(cosine)/100, math.Nextafter(1, 0))
+}
+
+// Search is [api.Judge.Search]. A template is searched among those of its model and, with its
+// older ones, among those of theirs.
+func (j *Judge) Search(ctx context.Context, t api.Template, n int) ([]api.Candidate, error) {
+	var list []api.Candidate
+	for i, t := range append([]api.Template{t}, t.Older...) {
+		r, err := j.reference(t.Model)
+		if err != nil {
+			if i == 0 {
+				return nil, err
+			}
+			continue
+		}
+		var found match.Result
+		if err := r.Gallery.Search(match.Template{Model: t.Model, Vector: t.Vector}, n, &found); err != nil {
+			return nil, err
+		}
+		for _, c := range found.Candidates {
+			list = append(list, api.Candidate{Person: c.Person, Score: score(r, c.Cosine, false)})
+		}
+		for _, c := range found.Masked {
+			list = append(list, api.Candidate{Person: c.Person, Score: score(r, c.Cosine, t.Masked)})
+		}
+	}
+	return best(list, n), ctx.Err()
+}
+
+// best are the n people with the highest scores, each once.
+func best(list []api.Candidate, n int) []api.Candidate {
+	slices.SortFunc(list, func(a, b api.Candidate) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Person, b.Person))
+	})
+	seen := make(map[string]bool, len(list))
+	list = slices.DeleteFunc(list, func(c api.Candidate) bool {
+		again := seen[c.Person]
+		seen[c.Person] = true
+		return again
+	})
+	return list[:min(len(list), max(0, n))]
+}
+
+// Enrol is [api.Judge.Enrol]: its errors are those of [kiosk.Enroller.Keep]. No picture is kept.
+func (j *Judge) Enrol(ctx context.Context, act store.Act, person string, l *api.Look, allowDuplicate bool) (store.Template, error) {
+	if l.Failed&^api.StageLiveness != 0 {
+		return store.Template{}, errors.New("enrol: a stage of the pipeline failed on the picture")
+	}
+	if j.id == nil || l.Template.Vector != nil && l.Template.Model != j.id.Gallery.Model() {
+		return store.Template{}, fmt.Errorf("enrol: %w", match.ErrModel)
+	}
+	a := &pipeline.Analysis{Quality: l.Quality, Embedding: l.Template.Vector, Blur: l.Blur, Cover: cover.Result{MaskState: cover.MaskNone}}
+	if l.Template.Masked {
+		a.Cover.MaskState = cover.MaskFull
+	}
+	for _, o := range l.Template.Older {
+		a.Older = append(a.Older, pipeline.Vector{Model: o.Model, Vector: o.Vector})
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return (&kiosk.Enroller{DB: j.o.DB, Identifier: j.id}).Keep(ctx, act, person, a, nil, allowDuplicate)
+}
