@@ -72,6 +72,14 @@ func (d Decision) Unrecorded() Decision {
 	return d.deny(ReasonAuditUnavailable, "the audit trail could not be written")
 }
 
+// Unopened is what is told at the door of a grant that did not open it.
+func (d Decision) Unopened() Decision {
+	if d.Outcome != Grant {
+		return d
+	}
+	return d.deny(ReasonDoorLockedDown, "the door did not open")
+}
+
 // Unanswered is what becomes of a challenge that nobody answered: the denial it stood for.
 func (d Decision) Unanswered() Decision {
 	if d.Outcome != Challenge {

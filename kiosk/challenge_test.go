@@ -1,6 +1,7 @@
 package kiosk
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -193,6 +194,29 @@ func TestDuressOfTheFirstOfTwo(t *testing.T) {
 	}
 	if got := o.recorded(); got != "granted bob" || o.events[0].Data["alarm"] != access.AlarmDuress || o.events[0].Data["with"] != "ada" {
 		t.Errorf("got %q with %v, want bob granted with ada, and the alarm", got, o.events[0].Data)
+	}
+}
+
+// Nobody is told "granted" at a door that does not answer, or did not open.
+func TestADoorThatDoesNotOpen(t *testing.T) {
+	var shown []access.Decision
+	o := &order{away: errors.New("nobody answers")}
+	k := site(t, o, rulesOf(access.DoorRule{}))
+	k.o.Watch = func(_ access.Event, d access.Decision) { shown = append(shown, d) }
+	if d, err := k.Settle(t.Context(), sees("ada")); err != nil || d.Reason != access.ReasonDoorLockedDown || o.pulses() != 0 {
+		t.Errorf("a door that does not answer: got %v %q, %v and %d pulses", d.Outcome, d.Reason, err, o.pulses())
+	}
+	o.away, o.relay = nil, errors.New("relay does not obey")
+	if _, err := k.Settle(t.Context(), sees("ada")); err == nil || o.pulses() != 1 {
+		t.Errorf("a relay that does not obey: got %v and %d tries, want an error and one", err, o.pulses())
+	}
+	for _, d := range shown {
+		if d.Outcome == access.Grant {
+			t.Errorf("shown: %v %q", d.Outcome, d.Because)
+		}
+	}
+	if len(shown) != 2 {
+		t.Errorf("shown %d decisions, want 2", len(shown))
 	}
 }
 

@@ -24,7 +24,7 @@ type Portal struct {
 // LockedDown implements [Door].
 func (p *Portal) LockedDown(ctx context.Context) (bool, error) {
 	s, err := p.Status(ctx)
-	return s.Mode == door.ModeLocked, err
+	return s.Mode == door.ModeLocked || s.Fault != "", err
 }
 
 // lookAtDoor is how often the door's state is asked for.

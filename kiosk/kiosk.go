@@ -27,7 +27,8 @@ type Audit interface {
 }
 
 // A Door unlocks for a bounded time. Unlock returns when the door is unlocked, with how long
-// it will be. LockedDown reports whether an operator or an emergency keeps it locked.
+// it will be. LockedDown reports whether it is known that it would not: an operator, an
+// emergency or a fault keeps it locked.
 type Door interface {
 	Unlock(ctx context.Context, d time.Duration, why string) (time.Duration, error)
 	LockedDown(ctx context.Context) (bool, error)
@@ -165,8 +166,8 @@ func (k *Kiosk) enter(id, typed string) access.Entry {
 func (k *Kiosk) visit(ctx context.Context, at time.Time) access.Visit {
 	v := access.Visit{Door: k.o.DoorName, At: at}
 	v.Clock, v.Floor = k.o.Clock.Trust(at)
-	// A door that cannot be asked is not opened either: the failure shows when it is to unlock.
-	v.LockedDown, _ = k.o.Door.LockedDown(ctx)
+	locked, err := k.o.Door.LockedDown(ctx)
+	v.LockedDown = locked || err != nil // nobody is told "granted" at a door that does not answer
 	return v
 }
 
@@ -253,6 +254,7 @@ func (k *Kiosk) carryOut(ctx context.Context, v access.Visit, d access.Decision,
 	// What could not be recorded is remembered all the same: a sick disk must not take the
 	// limit off a guesser.
 	k.memory.Observe(d.Event(source), k.person)
+	shown := d
 	if d.Outcome == access.Grant {
 		why := "access granted, event not recorded"
 		if e.Seq > 0 {
@@ -262,10 +264,11 @@ func (k *Kiosk) carryOut(ctx context.Context, v access.Visit, d access.Decision,
 			err = fmt.Errorf("unlock the door: %w", uerr)
 			k.o.Log.ErrorContext(ctx, "door did not unlock", logkey.Error, uerr)
 			k.refused(ctx, d, e)
+			shown = d.Unopened()
 		}
 	}
 	if k.o.Watch != nil {
-		k.o.Watch(e, d)
+		k.o.Watch(e, shown)
 	}
 	return d, err
 }

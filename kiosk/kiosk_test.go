@@ -24,6 +24,7 @@ type order struct {
 	auditErr, relay error
 	stall           time.Duration // how long the audit trail takes
 	lockedDown      bool
+	away            error // why the door cannot be asked
 }
 
 func (o *order) AppendEvent(_ context.Context, act store.Act, e access.Event) (access.Event, error) {
@@ -42,7 +43,7 @@ func (o *order) Unlock(context.Context, time.Duration, string) (time.Duration, e
 	return time.Second, o.relay
 }
 
-func (o *order) LockedDown(context.Context) (bool, error) { return o.lockedDown, nil }
+func (o *order) LockedDown(context.Context) (bool, error) { return o.lockedDown, o.away }
 
 // Trust makes an order a clock that can be trusted.
 func (o *order) Trust(now time.Time) (access.Clock, time.Time) { return access.ClockSynced, now }

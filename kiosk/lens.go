@@ -145,7 +145,8 @@ func text(err error) string {
 
 func (l *Lens) settle(ctx context.Context, s access.Sighting, taken time.Time) {
 	if l.Board != nil {
-		if why, blocked := l.Board.Blocked(); blocked {
+		// What is wrong with the door is asked where the door is.
+		if why, blocked := l.Board.Blocked(); blocked && why != health.DoorAway && why != health.DoorFault {
 			s.Liveness, s.Detail, s.Matches = access.LivenessUnavailable, string(why), nil
 		}
 	}
