@@ -154,6 +154,13 @@ func (db *DB) openKey(id string, hash, sealed []byte) (Key, error) {
 	return Key{id, in.Name, in.API, in.Project, in.Scopes, in.Consent, in.Created, in.Author, in.Revoked}, nil
 }
 
+// newSecret is 256 random bits in base64url.
+func newSecret() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
 // hashSecret is what a secret is looked up by. The secret is 256 random bits, so that a plain
 // hash cannot be turned back, and neither can the time a look-up takes.
 func hashSecret(secret string) []byte {
@@ -187,13 +194,13 @@ func (tx *Tx) AddKey(k Key) (_ Key, secret string, err error) {
 			return Key{}, "", fmt.Errorf("a key named %s: %w", k.Name, access.ErrExists)
 		}
 	}
-	var b [32 + 5]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
-	secret = base64.RawURLEncoding.EncodeToString(b[:32])
+	secret = newSecret()
 	if k.API == APIBaf {
 		secret = "sk_" + secret
 	}
-	k.ID = strings.ToLower(base32.StdEncoding.EncodeToString(b[32:]))
+	var b [5]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	k.ID = strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
 	k.Scopes = slices.Clone(k.Scopes)
 	k.Created, k.Author, k.Revoked = tx.act.At, tx.act.Source, time.Time{}
 	hash := hashSecret(secret)

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -27,7 +26,7 @@ type Project struct {
 	API      string // one of [APIs]
 	Name     string
 	Settings json.RawMessage // an object; of argos an [ArgosProject]
-	Secret   []byte          // 32 random bytes that calls to the project's servers are signed with
+	Secret   string          // 43 characters, whose bytes sign the calls to the project's servers
 	Created  time.Time
 	Changed  time.Time
 }
@@ -111,7 +110,7 @@ func CheckWebhookURL(text string) error {
 // projectData is what is sealed of a project: all but API and name.
 type projectData struct {
 	Settings json.RawMessage `json:"settings"`
-	Secret   []byte          `json:"secret"`
+	Secret   string          `json:"secret"`
 	Created  time.Time       `json:"created"`
 	Changed  time.Time       `json:"changed"`
 }
@@ -131,8 +130,8 @@ func (db *DB) openProject(api, name string, sealed []byte) (Project, error) {
 }
 
 // SetProject makes or changes a project and records command.done. Only API, name and settings
-// are taken from p; the secret is made with the project and stays. It returns the project as
-// kept. The error wraps access.ErrInvalid where p is not fit to keep.
+// are taken from p; the secret is made with the project and stays ([Tx.RenewProjectSecret]). It
+// returns the project as kept. The error wraps access.ErrInvalid where p is not fit to keep.
 func (tx *Tx) SetProject(p Project) (Project, error) {
 	if !slices.Contains(APIs(), p.API) {
 		return Project{}, fmt.Errorf("%w: there is no API %q, but %s", access.ErrInvalid, p.API, strings.Join(APIs(), ", "))
@@ -161,23 +160,38 @@ func (tx *Tx) SetProject(p Project) (Project, error) {
 	case err == nil:
 		p.Secret, p.Created = old.Secret, old.Created
 	case errors.Is(err, access.ErrNotFound), errors.Is(err, seal.ErrSealed): // damaged: this is the repair
-		p.Secret, p.Created = make([]byte, 32), p.Changed
-		_, _ = rand.Read(p.Secret) // never fails: crypto/rand ends the program instead
+		p.Secret, p.Created = newSecret(), p.Changed
 	default:
 		return Project{}, err
 	}
-	text, err := json.Marshal(projectData{p.Settings, p.Secret, p.Created, p.Changed})
+	return p, tx.putProject(p, "project set")
+}
+
+// RenewProjectSecret gives a project another secret and records command.done. The error is as of
+// [Tx.Project].
+func (tx *Tx) RenewProjectSecret(api, name string) (Project, error) {
+	p, err := tx.Project(api, name)
 	if err != nil {
 		return Project{}, err
+	}
+	p.Secret, p.Changed = newSecret(), tx.act.At
+	return p, tx.putProject(p, "project secret")
+}
+
+// putProject writes p and records the command.
+func (tx *Tx) putProject(p Project, command string) error {
+	text, err := json.Marshal(projectData{p.Settings, p.Secret, p.Created, p.Changed})
+	if err != nil {
+		return err
 	}
 	defer clear(text)
 	_, err = tx.sql.ExecContext(tx.ctx, `INSERT INTO project VALUES (?, ?, ?)
 		ON CONFLICT (api, name) DO UPDATE SET sealed = excluded.sealed`, p.API, p.Name, tx.db.ring.Seal(projectPlace(p.API, p.Name), text))
 	if err != nil {
-		return Project{}, fmt.Errorf("write project: %w", err)
+		return fmt.Errorf("write project: %w", err)
 	}
-	_, err = tx.Append(projectEvent("project set", p.API, p.Name))
-	return p, err
+	_, err = tx.Append(projectEvent(command, p.API, p.Name))
+	return err
 }
 
 func projectEvent(command, api, name string) access.Event {

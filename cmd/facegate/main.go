@@ -79,6 +79,8 @@ func commands() []command {
 		{"events", "[verify|head] [--follow] [--since SEQ]", "the audit trail", events},
 		{"door", "status|unlock|lock|release|sim …", "the door", doorCommand},
 		{"health", "", "what is wrong with the running kiosk", healthCommand},
+		{"key", "create|list|revoke …", "keys of the APIs", key},
+		{"project", "set|list|delete …", "what the keys of one project have in common", project},
 	}
 }
 

@@ -104,6 +104,8 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 			"until":    until,
 			"npy":      npy,
 			"truncate": truncate,
+			"member":   member,
+			"nowhere":  nowhere,
 		},
 	})
 }
