@@ -44,6 +44,7 @@ const (
 	Tamper          ID = "tamper"
 	LivenessWeak    ID = "liveness_weak"
 	AuditBestEffort ID = "audit_best_effort"
+	HTTPDown        ID = "http_down"
 )
 
 // Severity is how bad a condition is.
@@ -120,6 +121,7 @@ func Table() []Meaning {
 		{DoorForced, Critical, "the door was opened by force", "go and look", 0, 0, false, nil},
 		{DoorHeld, Warning, "the door has been open too long", "close it; look for a wedge", 0, 0, false, nil},
 		{Tamper, Critical, "the housing is open", "go and look", 0, 5 * s, false, nil},
+		{HTTPDown, Warning, "the network interface is not served", "another program has its address: change [http] listen, or stop that program", 0, 0, false, nil},
 		{LivenessWeak, Notice, "pictures of a face are not surely refused", `set [liveness] level = "depth" in facegate.toml`, 0, 0, false, nil},
 		{AuditBestEffort, Notice, "the door opens also when nothing can be recorded", "set the site's audit rule to strict", 0, 0, false, nil},
 	}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"facegate/access"
+	"facegate/store"
+)
+
+// Keys checks the keys of calls and how often they are used. It is safe for concurrent use.
+type Keys struct {
+	db *store.DB
+
+	mu      sync.Mutex
+	buckets map[string]bucket // by "key" id or "person" id
+	swept   time.Time
+}
+
+// NewKeys returns the keys of a store.
+func NewKeys(db *store.DB) *Keys { return &Keys{db: db, buckets: make(map[string]bucket)} }
+
+// A bucket is how many calls are left, and when that was counted.
+type bucket struct {
+	left float64
+	at   time.Time
+}
+
+// A rate is how many calls are allowed in a second, and how many at once.
+type rate struct{ per, burst float64 }
+
+// The rates of a key, and of what is tried for one person.
+func keyRate() rate    { return rate{10, 20} }
+func personRate() rate { return rate{5.0 / 60, 5} }
+
+// Authenticate returns the key with the secret that is one of an API and has a scope. The
+// error is an [*Error] of code NoKey, UnknownKey, NoScope or TooMany.
+func (k *Keys) Authenticate(ctx context.Context, secret, api, scope string, now time.Time) (store.Key, error) {
+	if secret == "" {
+		return store.Key{}, &Error{Code: NoKey}
+	}
+	key, err := k.db.KeyBySecret(ctx, secret)
+	switch {
+	case errors.Is(err, access.ErrNotFound):
+		return store.Key{}, &Error{Code: UnknownKey}
+	case err != nil:
+		return store.Key{}, &Error{Err: err}
+	case key.API != api:
+		return store.Key{}, &Error{Code: UnknownKey}
+	}
+	if wait := k.take("key "+key.ID, keyRate(), now); wait > 0 {
+		return key, &Error{Code: TooMany, RetryAfter: wait}
+	}
+	if !key.Allows(scope) {
+		return key, &Error{Code: NoScope}
+	}
+	return key, nil
+}
+
+// Try counts a try for one person, who may be nobody. The error is an [*Error] of code TooMany.
+func (k *Keys) Try(person string, now time.Time) error {
+	if wait := k.take("person "+person, personRate(), now); wait > 0 {
+		return &Error{Code: TooMany, RetryAfter: wait}
+	}
+	return nil
+}
+
+// take takes one call out of a bucket, or says how long there is to wait.
+func (k *Keys) take(name string, r rate, now time.Time) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.sweep(now)
+	b, ok := k.buckets[name]
+	if !ok {
+		b = bucket{r.burst, now}
+	}
+	b.left = min(r.burst, b.left+max(0, now.Sub(b.at).Seconds())*r.per)
+	b.at = now
+	if b.left < 1 {
+		k.buckets[name] = b
+		return time.Duration((1 - b.left) / r.per * float64(time.Second))
+	}
+	b.left--
+	k.buckets[name] = b
+	return 0
+}
+
+// sweep forgets buckets that are full again, so that names nobody has used for long take no
+// memory.
+func (k *Keys) sweep(now time.Time) {
+	if now.Sub(k.swept) < time.Minute && !now.Before(k.swept) {
+		return
+	}
+	k.swept = now
+	for name, b := range k.buckets {
+		if age := now.Sub(b.at); age > 2*time.Minute || age < 0 {
+			delete(k.buckets, name)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"facegate/internal/logkey"
+)
+
+// maxConns is how many connections are held at once; more wait in the kernel's queue.
+const maxConns = 256
+
+// relisten is the pause before an address that is taken is tried again.
+const relisten = 2 * time.Second
+
+// A Server serves the APIs. It is a task. An address that cannot be listened on is no end of the
+// daemon, whose door goes on: it is tried again until it can.
+type Server struct {
+	Listen string // host:port
+	Cert   string // files of the TLS certificate and key; both empty: plain HTTP
+	Key    string
+	Mux    *http.ServeMux
+	Down   func(error) // where set, is told why nothing is served, and nil once it is
+	Log    *slog.Logger
+
+	once  sync.Once
+	ready chan struct{}
+	addr  net.Addr
+}
+
+// String is the task's name.
+func (s *Server) String() string { return "http" }
+
+// Ready is closed once the server has tried to listen.
+func (s *Server) Ready() <-chan struct{} {
+	s.once.Do(func() { s.ready = make(chan struct{}) })
+	return s.ready
+}
+
+// Addr is where the server listens, once it is ready and not down.
+func (s *Server) Addr() net.Addr { return s.addr }
+
+// Run serves until ctx ends. Calls that are under way then have a moment to end.
+func (s *Server) Run(ctx context.Context) error {
+	l := s.listen(ctx)
+	if l == nil {
+		return nil // ctx has ended
+	}
+	l = &limited{l, make(chan struct{}, maxConns)}
+	server := &http.Server{
+		Handler: s.guard(s.Mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+	ended := make(chan error, 1)
+	go func() {
+		if s.Cert != "" {
+			ended <- server.ServeTLS(l, s.Cert, s.Key)
+			return
+		}
+		ended <- server.Serve(l)
+	}()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	err := server.Shutdown(stop)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	<-ended //nolint:errcheck // it is that the server was shut down
+	return err
+}
+
+// listen listens once the address can be had. Ready is closed after the first try.
+func (s *Server) listen(ctx context.Context) net.Listener {
+	s.Ready()
+	ready := sync.OnceFunc(func() { close(s.ready) })
+	defer ready()
+	for {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
+		if s.Down != nil && ctx.Err() == nil {
+			s.Down(err)
+		}
+		if err == nil {
+			s.addr = l.Addr()
+			return l
+		}
+		ready()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(relisten):
+		}
+	}
+}
+
+// guard sets what every answer has and keeps a panic of one call from the others.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				s.Log.ErrorContext(r.Context(), "call failed", logkey.Path, r.URL.Path, logkey.Error, fmt.Sprint(p))
+				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+			}
+		}()
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// RetryAfter sets the header of an answer that asks to wait.
+func RetryAfter(w http.ResponseWriter, d time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int((d+time.Second-1)/time.Second))))
+}
+
+// limited is a listener with a bounded number of open connections.
+type limited struct {
+	net.Listener
+	slots chan struct{}
+}
+
+func (l *limited) Accept() (net.Conn, error) {
+	l.slots <- struct{}{}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	return &slot{Conn: c, free: sync.OnceFunc(func() { <-l.slots })}, nil
+}
+
+type slot struct {
+	net.Conn
+	free func()
+}
+
+func (s *slot) Close() error {
+	defer s.free()
+	return s.Conn.Close()
+}
