@@ -1,0 +1,288 @@
+package apitest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"facegate/access"
+	"facegate/api"
+	"facegate/internal/sharedtest"
+	"facegate/judge"
+	"facegate/kiosk"
+	"facegate/models"
+	"facegate/models/load"
+	"facegate/pipeline"
+	"facegate/store"
+)
+
+// Options say what a server is like that is not as usual.
+type Options struct {
+	Broken    []string      // roles of models whose files are truncated
+	Deadline  time.Duration // of the judge, 0: a minute, so that a slow machine fails no test
+	Waiting   int           // pictures that may wait, 0: the judge's default
+	Yield     func(context.Context)
+	NoConsent bool // the store does not ask for consent
+}
+
+// A Server is an API that runs until the test ends.
+type Server struct {
+	URL     string // http://127.0.0.1:port
+	DB      *store.DB
+	Judge   *judge.Judge
+	Service *api.Service
+	Clock   *Clock
+	Door    *Door
+	Log     *Log
+}
+
+// New starts a server; register adds the API under test, such as facephi.Register.
+func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) *Server {
+	tb.Helper()
+	home := brokenHome(tb, o.Broken)
+	s := &Server{Clock: &Clock{}, Door: &Door{}, Log: &Log{}}
+	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	engine, err := load.OpenAny(home, filepath.Join(home, "models"), 1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	an, lacks := pipeline.OpenParts(engine.Load, "")
+	if lacks != nil && len(o.Broken) == 0 {
+		tb.Fatal(lacks)
+	}
+	var id *pipeline.Identifier
+	if an.Embeds() {
+		if id, err = kiosk.NewIdentifier(engine.Models.List(), an); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	dir := tb.TempDir()
+	s.DB, err = store.Open(tb.Context(), store.Options{
+		Path: filepath.Join(dir, "facegate.db"), KeyFile: filepath.Join(dir, "store.key"), ConsentRequired: !o.NoConsent, Log: log,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if o.Deadline == 0 {
+		o.Deadline = time.Minute
+	}
+	s.Judge = judge.New(judge.Options{
+		Open: func() (*pipeline.Analyser, error) { return an, lacks }, Identifier: id, DB: s.DB,
+		Yield: o.Yield, Deadline: o.Deadline, Waiting: o.Waiting, Log: log,
+	})
+	k := kiosk.New(kiosk.Options{Audit: s.DB, Door: s.Door, Clock: s.Clock, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
+	s.Service = &api.Service{
+		DB: s.DB, Judge: s.Judge, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Site: "lab", Door: access.MainDoor, Log: log,
+	}
+	server := &api.Server{Listen: "127.0.0.1:0", Mux: http.NewServeMux(), Log: log}
+	register(server.Mux, s.Service)
+	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
+	var tasks sync.WaitGroup
+	var errs [2]error
+	tasks.Go(func() { errs[0] = s.Judge.Run(ctx) })
+	tasks.Go(func() { errs[1] = server.Run(ctx) })
+	tb.Cleanup(func() {
+		stop()
+		tasks.Wait()
+		// Whatever was not opened by the judge is closed here; twice does no harm.
+		if err := errors.Join(errs[0], errs[1], an.Close(), engine.Close(), s.DB.Close()); err != nil {
+			tb.Error(err)
+		}
+	})
+	<-server.Ready()
+	s.URL = "http://" + server.Addr().String()
+	return s
+}
+
+// brokenHome is a home directory with everything installed, but for models that are cut in half.
+func brokenHome(tb testing.TB, broken []string) string {
+	tb.Helper()
+	installed := sharedtest.Home(tb)
+	if len(broken) == 0 {
+		return installed
+	}
+	home := tb.TempDir()
+	if err := os.Symlink(filepath.Join(installed, "runtime"), filepath.Join(home, "runtime")); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(home, "models"), 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	cut := make(map[string]bool)
+	for _, role := range broken {
+		e, ok := models.Manifest().Entry(role)
+		if !ok {
+			tb.Fatalf("no model plays the role %q", role)
+		}
+		cut[e.File] = true
+	}
+	files, err := os.ReadDir(filepath.Join(installed, "models"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, f := range files {
+		from, to := filepath.Join(installed, "models", f.Name()), filepath.Join(home, "models", f.Name())
+		if !cut[f.Name()] {
+			err = os.Symlink(from, to)
+		} else if b, rerr := os.ReadFile(from); rerr == nil {
+			err = os.WriteFile(to, b[:len(b)/2], 0o644)
+		} else {
+			err = rerr
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return home
+}
+
+// act is an act of the test's.
+func (s *Server) act() store.Act {
+	return store.Act{At: time.Now(), Clock: access.ClockSynced, Source: access.SourceAdmin("test")}
+}
+
+// Update changes the store as an administrator does.
+func (s *Server) Update(tb testing.TB, fn func(*store.Tx) error) {
+	tb.Helper()
+	if err := s.DB.Update(tb.Context(), s.act(), fn); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Key makes a key and returns it with its secret.
+func (s *Server) Key(tb testing.TB, k store.Key) (made store.Key, secret string) {
+	tb.Helper()
+	s.Update(tb, func(tx *store.Tx) (err error) {
+		made, secret, err = tx.AddKey(k)
+		return err
+	})
+	return made, secret
+}
+
+// Enrol adds a person who has agreed, with a template of each of the pictures.
+func (s *Server) Enrol(tb testing.TB, id string, pictures ...[]byte) {
+	tb.Helper()
+	s.Update(tb, func(tx *store.Tx) error {
+		_, err := tx.AddPerson(access.Person{ID: id, Name: "Person " + id, Consent: &access.Consent{Text: "1", At: tx.Now()}})
+		return err
+	})
+	for _, p := range pictures {
+		if _, err := s.Judge.Enrol(tb.Context(), s.act(), id, s.Look(tb, p), false); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// Look is what the judge sees in a picture, all that can be wanted.
+func (s *Server) Look(tb testing.TB, picture []byte) *api.Look {
+	tb.Helper()
+	l, err := s.Judge.Look(tb.Context(), picture, api.WantLiveness|api.WantCover|api.WantTemplate)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return l
+}
+
+// Events are the audit trail so far.
+func (s *Server) Events(tb testing.TB) []access.Event {
+	tb.Helper()
+	all, err := s.DB.Events(tb.Context(), 0, 10_000)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return all
+}
+
+// An Answer is what a server said.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Call calls the server; path begins with a slash. A header of length is that of the body.
+func (s *Server) Call(tb testing.TB, method, path string, header map[string]string, body []byte) *Answer {
+	tb.Helper()
+	a, err := s.Try(tb.Context(), method, path, header, body)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return a
+}
+
+// Try is Call for goroutines and for calls that may not be answered.
+func (s *Server) Try(ctx context.Context, method, path string, header map[string]string, body []byte) (*Answer, error) {
+	r, err := http.NewRequestWithContext(ctx, method, s.URL+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range maps.All(header) {
+		r.Header.Set(k, v)
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return &Answer{resp.StatusCode, resp.Header, text}, err
+}
+
+// A Clock is a kiosk's clock that tests set. The zero value is synchronised.
+type Clock struct{ unsure atomic.Bool }
+
+// SetUnsure says whether the clock cannot be trusted.
+func (c *Clock) SetUnsure(unsure bool) { c.unsure.Store(unsure) }
+
+// Trust is kiosk.Clock's.
+func (c *Clock) Trust(time.Time) (access.Clock, time.Time) {
+	if c.unsure.Load() {
+		return access.ClockUnsure, time.Time{}
+	}
+	return access.ClockSynced, time.Time{}
+}
+
+// A Door counts how often it was unlocked.
+type Door struct{ unlocked atomic.Int64 }
+
+// Unlocked is how often.
+func (d *Door) Unlocked() int { return int(d.unlocked.Load()) }
+
+// Unlock is kiosk.Door's.
+func (d *Door) Unlock(_ context.Context, t time.Duration, _ string) (time.Duration, error) {
+	d.unlocked.Add(1)
+	return t, nil
+}
+
+// LockedDown is kiosk.Door's.
+func (*Door) LockedDown(context.Context) (bool, error) { return false, nil }
+
+// A Log keeps what the server has logged.
+type Log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *Log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// String is all of it.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
