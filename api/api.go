@@ -95,6 +95,7 @@ type Service struct {
 	Kiosk *kiosk.Kiosk
 	Clock kiosk.Clock
 	Keys  *Keys
+	Room  *Room  // for large bodies
 	Site  string // its name
 	Door  string // this kiosk's
 	Log   *slog.Logger
