@@ -84,18 +84,13 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond != "portraits" {
-				return false, fmt.Errorf("no condition %q", cond)
+			switch cond {
+			case "portraits":
+				return there(filepath.Join(sharedtest.Home(t), "demo", "astronaut.png"), filepath.Join(sharedtest.Home(t), "demo", "grace_hopper.jpg"))
+			case "terminal": // a bare container may have none
+				return there("/dev/ptmx", "/dev/pts/ptmx")
 			}
-			for _, name := range []string{"astronaut.png", "grace_hopper.jpg"} {
-				_, err := os.Stat(filepath.Join(sharedtest.Home(t), "demo", name))
-				if errors.Is(err, os.ErrNotExist) {
-					return false, nil
-				} else if err != nil {
-					return false, err
-				}
-			}
-			return true, nil
+			return false, fmt.Errorf("no condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":     code,
@@ -108,6 +103,18 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 			"nowhere":  nowhere,
 		},
 	})
+}
+
+// there reports whether all the files are there.
+func there(files ...string) (bool, error) {
+	for _, f := range files {
+		if _, err := os.Stat(f); errors.Is(err, os.ErrNotExist) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // code CODE PROGRAM ARG… runs a program and wants this exit code.
