@@ -200,6 +200,7 @@ func TestGoingBackToARelease(t *testing.T) {
 	must(t, err)
 	defer tx.Rollback() //nolint:errcheck // nothing of it is to stay
 	for _, s := range []string{
+		`INSERT INTO record (kind, id, owner, person, face, created, expires, sealed) VALUES ('a', '1', '', 'old', 0, 1, 0, x'00')`,
 		`INSERT INTO person VALUES ('old', 90, x'00') ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, sealed = excluded.sealed`,
 		`INSERT INTO template (id, person, rev, model, sealed, quality, source, created) VALUES ('t1', 'old', 91, 'm1', x'00', 0.5, 'camera', 1)`,
 		`INSERT INTO event VALUES ((SELECT max(seq) + 1 FROM event), '{}', x'00', x'00', x'00')`,
@@ -213,6 +214,11 @@ func TestGoingBackToARelease(t *testing.T) {
 		if _, err := tx.ExecContext(t.Context(), s); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
+	}
+	// It erases what it does not know of.
+	var left int
+	if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM record").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d records of who was erased, %v", left, err)
 	}
 }
 
@@ -395,6 +401,16 @@ func TestKeyRotation(t *testing.T) {
 	}
 	_, err := db.SignHead(t.Context(), act)
 	must(t, err)
+	update(t, db, func(tx *Tx) error {
+		return errOf(tx.SetProject(Project{API: APIArgos, Name: "p", Settings: []byte("{}")}))
+	})
+	key, secret := addKey(t, db, Key{API: APIArgos, Project: "p", Scopes: []string{ScopeRead}})
+	gone, _ := addKey(t, db, Key{API: APIBaf, Scopes: []string{ScopeRead}})
+	update(t, db, func(tx *Tx) error { return errOf(tx.RevokeKey(gone.ID)) })
+	for i := range 5 {
+		putRecord(t, db, Record{Kind: "a.b", ID: strings.Repeat("r", i+1), Owner: "o", Person: "p1", Face: i == 0, Expires: noon.Add(time.Hour), Body: []byte("body")})
+	}
+	addWebhook(t, db, noon, "hook")
 	must(t, db.Close())
 	old, err := os.ReadFile(o.KeyFile)
 	must(t, err)
@@ -408,8 +424,10 @@ func TestKeyRotation(t *testing.T) {
 		return err
 	})
 	n, err := db.Reseal(t.Context())
-	if err != nil || n != 2+2+3+3+5 { // two secrets, two people, three templates and pictures, five policies
-		t.Errorf("resealed %d rows, %v, want 15", n, err)
+	// Two secrets, two people, three templates and pictures, five policies, two keys, a project,
+	// five records, a webhook.
+	if want := 2 + 2 + 3 + 3 + 5 + 2 + 1 + 5 + 1; err != nil || n != want {
+		t.Errorf("resealed %d rows, %v, want %d", n, err, want)
 	}
 	if n, err := db.Reseal(t.Context()); err != nil || n != 0 {
 		t.Errorf("a second time: %d, %v", n, err)
@@ -433,6 +451,18 @@ func TestKeyRotation(t *testing.T) {
 	if p, err := db.Policy(t.Context()); err != nil || p.Body != "policy" {
 		t.Errorf("policy with the new key alone: %+v, %v", p, err)
 	}
+	if k, err := db.KeyBySecret(t.Context(), secret); err != nil || k.ID != key.ID {
+		t.Errorf("API key with the new key alone: %+v, %v", k, err)
+	}
+	if _, err := db.Project(t.Context(), APIArgos, "p"); err != nil {
+		t.Errorf("project with the new key alone: %v", err)
+	}
+	if ids := recordIDs(t, db, noon, "a.b", "o"); len(ids) != 5 {
+		t.Errorf("records with the new key alone: %v", ids)
+	}
+	if bodies, _ := due(t, db, noon); !cmp.Equal(bodies, []string{"hook"}) {
+		t.Errorf("webhooks with the new key alone: %v", bodies)
+	}
 	must(t, db.Close())
 
 	// A row that does not open is named, and keeps nobody from the rest.
@@ -440,7 +470,7 @@ func TestKeyRotation(t *testing.T) {
 	meddle(t, dir, func(raw *sql.DB) { run(t, raw, "UPDATE template SET rev = 99 WHERE n = 1") })
 	db = open(t, dir)
 	n, err = db.Reseal(t.Context())
-	if n != 2+3+2+3+5 || !errors.Is(err, seal.ErrSealed) || !strings.Contains(err.Error(), "template 1") {
+	if n != 2+3+2+3+5+2+1+5+1 || !errors.Is(err, seal.ErrSealed) || !strings.Contains(err.Error(), "template 1") {
 		t.Errorf("with a damaged row: %d, %v", n, err)
 	}
 }
