@@ -111,7 +111,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
-				s.Log.ErrorContext(r.Context(), "call failed", logkey.Path, r.URL.Path, logkey.Error, fmt.Sprint(p))
+				s.Log.Error("call failed", logkey.Path, r.URL.Path, logkey.Error, fmt.Sprint(p))
 				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 			}
 		}()
