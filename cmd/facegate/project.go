@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"facegate/access"
+	"facegate/api/faceguard"
 	"facegate/kiosk"
 	"facegate/store"
 	"facegate/store/seal"
@@ -94,12 +95,32 @@ func (a *argosFlags) onto(settings json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(was)
 }
 
+// merged is settings with the members of changes in their place; null takes one away.
+func merged(settings json.RawMessage, changes string) (json.RawMessage, error) {
+	var all, named map[string]json.RawMessage
+	if err := json.Unmarshal(settings, &all); err != nil {
+		return nil, fmt.Errorf("%w: settings: %w", access.ErrInvalid, err)
+	}
+	if err := json.Unmarshal([]byte(changes), &named); err != nil || named == nil {
+		return nil, fmt.Errorf(`%w: --settings takes a JSON object such as {"threshold":80}`, access.ErrInvalid)
+	}
+	for name, value := range named {
+		if string(value) == "null" {
+			delete(all, name)
+		} else {
+			all[name] = value
+		}
+	}
+	return json.Marshal(all)
+}
+
 // projectSet makes a project, or changes what its flags name and leaves the rest.
 func projectSet(ctx context.Context, e *env, args []string) error {
 	var argos argosFlags
 	fs := e.flags("project set")
 	api := fs.String("api", "", "which API it is of: "+strings.Join(store.APIs(), ", "))
 	renew := fs.Bool("new-secret", false, "give it another secret to sign its webhooks with")
+	settings := fs.String("settings", "{}", `what changes in the settings of an API other than argos, such as {"threshold":80,"origins":["https://shop.example"]} of faceguard; null takes a setting away`)
 	argos.flags(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
@@ -113,6 +134,9 @@ func projectSet(ctx context.Context, e *env, args []string) error {
 	}
 	if *api != store.APIArgos && len(argos.named) > 0 {
 		return usagef("a project of %s has no such settings: they are of argos", *api)
+	}
+	if *api == store.APIArgos && *settings != "{}" {
+		return usagef("the settings of argos have flags of their own")
 	}
 	db, err := e.store(ctx)
 	if err != nil {
@@ -129,8 +153,13 @@ func projectSet(ctx context.Context, e *env, args []string) error {
 		}
 		if err == nil && *api == store.APIArgos {
 			p.Settings, err = argos.onto(p.Settings)
+		} else if err == nil {
+			p.Settings, err = merged(p.Settings, *settings)
 		}
-		if err == nil && (made || len(argos.named) > 0 || !*renew) {
+		if err == nil && *api == store.APIFaceguard {
+			_, err = faceguard.ParseWorkflow(p.Settings)
+		}
+		if err == nil && (made || len(argos.named) > 0 || *settings != "{}" || !*renew) {
 			p, err = tx.SetProject(p)
 		}
 		if err == nil && *renew && !made {
@@ -148,7 +177,7 @@ func projectSet(ctx context.Context, e *env, args []string) error {
 	return e.print(l, func(w io.Writer) {
 		fmt.Fprintln(w, projectWords(p))
 		if l.Secret != "" {
-			fmt.Fprintf(w, "%s\nThis secret signs what is sent to the project's servers. It is not shown again.\n", l.Secret)
+			fmt.Fprintf(w, "%s\nThis secret signs webhooks to the project's servers. It is not shown again.\n", l.Secret)
 		}
 	})
 }
@@ -159,6 +188,8 @@ func projectWords(p store.Project) string {
 	if a, err := p.Argos(); err == nil {
 		words += fmt.Sprintf("  similarity %v, occluded %s, face cover %v, head cover %v, webhook %s",
 			a.Similarity, map[bool]string{true: "on", false: "off"}[a.Occluded], a.FaceCover, a.HeadCover, orDash(a.Webhook))
+	} else if string(p.Settings) != "{}" {
+		words += "  " + string(p.Settings)
 	}
 	return words
 }
