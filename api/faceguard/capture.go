@@ -25,11 +25,8 @@ const (
 	// minJudged is how many frames of a capture must be fit to be judged.
 	minJudged = 3
 
-	// maxCaptures captures are held in memory at once, each of at most api.MaxBody bytes; more
-	// wait slotWait, and a body must arrive within readWithin.
-	maxCaptures = 3
-	slotWait    = 5 * time.Second
-	readWithin  = 20 * time.Second
+	// readWithin is how long a capture may take to arrive: it keeps room from others meanwhile.
+	readWithin = 20 * time.Second
 )
 
 // capture judges the frames of a session's page.
@@ -45,7 +42,7 @@ func (g *guard) capture(w http.ResponseWriter, r *http.Request) (answer, error) 
 	}
 	var v verdict
 	if s.Outcome == open {
-		if v, err = g.look(w, r, c, s.Customer); err != nil {
+		if v, err = g.look(w, r, s.Customer); err != nil {
 			return a, err
 		}
 	}
@@ -106,19 +103,20 @@ type verdict struct {
 	scores access.Scores
 }
 
-// look reads and judges the frames of a capture. A slot is held meanwhile, so that the memory
-// of all captures together is bounded.
-func (g *guard) look(w http.ResponseWriter, r *http.Request, c *call, customer string) (verdict, error) {
-	wait := time.NewTimer(slotWait)
-	defer wait.Stop()
-	select {
-	case g.slots <- struct{}{}:
-		defer func() { <-g.slots }()
-	case <-wait.C:
-		return verdict{}, &api.Error{Code: api.Busy, RetryAfter: slotWait}
-	case <-r.Context().Done():
-		return verdict{}, r.Context().Err()
+// look reads and judges the frames of a capture.
+func (g *guard) look(w http.ResponseWriter, r *http.Request, customer string) (verdict, error) {
+	room := r.ContentLength
+	if room < 0 {
+		room = api.MaxBody
 	}
+	if room > api.MaxBody {
+		return verdict{}, &api.Error{Code: api.TooLarge}
+	}
+	leave, err := g.s.Room.Take(r.Context(), room)
+	if err != nil {
+		return verdict{}, err
+	}
+	defer leave()
 	// A connection that cannot take a deadline has the server's.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readWithin))
 	frames, err := readFrames(r)
@@ -138,9 +136,6 @@ func (g *guard) look(w http.ResponseWriter, r *http.Request, c *call, customer s
 // readFrames reads the frames of a form. The error is an *api.Error of code Malformed, Missing
 // or TooLarge.
 func readFrames(r *http.Request) ([][]byte, error) {
-	if r.ContentLength > api.MaxBody {
-		return nil, &api.Error{Code: api.TooLarge}
-	}
 	body := &io.LimitedReader{R: r.Body, N: api.MaxBody + 1}
 	r.Body = io.NopCloser(body)
 	form, err := r.MultipartReader()

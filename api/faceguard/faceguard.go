@@ -31,7 +31,7 @@ import (
 
 // Register adds the API's routes to mux.
 func Register(mux *http.ServeMux, s *api.Service) {
-	g := &guard{s: s, slots: make(chan struct{}, maxCaptures)}
+	g := &guard{s}
 	g.route(mux, "/faceguard/session/portal", methods{http.MethodPost: g.portal})
 	g.route(mux, "/faceguard/session", methods{http.MethodPost: g.begin})
 	g.route(mux, "/faceguard/session/status", methods{http.MethodGet: g.status})
@@ -41,10 +41,7 @@ func Register(mux *http.ServeMux, s *api.Service) {
 	g.pages(mux)
 }
 
-type guard struct {
-	s     *api.Service
-	slots chan struct{} // one for each capture that is held in memory
-}
+type guard struct{ s *api.Service }
 
 // An answer is what came of a call: the envelope's message and data, and what the audit trail
 // is told where a key stands behind the call.

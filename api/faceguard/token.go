@@ -47,7 +47,7 @@ func tokenHeader() string {
 // signer is the key that signs the tokens of a workflow. It follows from the project's secret,
 // so that tokens end with the project.
 func signer(p store.Project) (ed25519.PrivateKey, error) {
-	seed, err := hkdf.Key(sha256.New, p.Secret, nil, "faceguard token", ed25519.SeedSize)
+	seed, err := hkdf.Key(sha256.New, []byte(p.Secret), nil, "faceguard token", ed25519.SeedSize)
 	if err != nil {
 		return nil, fmt.Errorf("derive signing key: %w", err)
 	}
