@@ -1,0 +1,334 @@
+// Package browser_test runs the pages that a browser gets from us in a real one, headless, with
+// a camera that plays a prepared recording. Where there is no Chromium the tests are skipped.
+package browser_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"facegate/access"
+	"facegate/api/apitest"
+	"facegate/api/faceguard"
+	"facegate/store"
+)
+
+// A site is a host's page, and the server that it sends its customers to.
+type site struct {
+	s    *apitest.Server
+	host *httptest.Server
+	key  string
+}
+
+// newSite starts both, with a customer user_a, whose base photo is A's, and user_new without.
+func newSite(t *testing.T) *site {
+	f := apitest.NewFaces(t)
+	x := &site{s: apitest.New(t, faceguard.Register, apitest.Options{})}
+	x.host = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<!doctype html><title>shop</title><body><script src="%s/faceguard/sdk.js"></script><script>
+			const messages = [];
+			addEventListener('message', (e) => messages.push({origin: e.origin, ...e.data}));
+		</script>`, x.s.URL)
+	}))
+	t.Cleanup(x.host.Close)
+	x.s.Enrol(t, "user_a", f.A1())
+	settings, err := json.Marshal(faceguard.Workflow{Threshold: 80, Attempts: 5, Origins: []string{x.host.URL}, Bypass: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.s.Update(t, func(tx *store.Tx) error {
+		if _, err := tx.AddPerson(access.Person{ID: "user_new", Name: "New"}); err != nil {
+			return err
+		}
+		_, err := tx.SetProject(store.Project{API: store.APIFaceguard, Name: "shop", Settings: settings})
+		return err
+	})
+	_, x.key = x.s.Key(t, store.Key{API: store.APIFaceguard, Scopes: []string{store.ScopeAuthenticate}})
+	return x
+}
+
+// token is a portal token for a customer.
+func (x *site) token(t *testing.T, customer string) string {
+	t.Helper()
+	a := x.s.Call(t, "POST", "/faceguard/session/portal", map[string]string{"Authorization": "Bearer " + x.key},
+		[]byte(`{"workflow_id":"shop","customer":{"customer_id":"`+customer+`"}}`))
+	var out struct {
+		Data struct {
+			Token string `json:"token"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(a.Body, &out); err != nil || out.Data.Token == "" {
+		t.Fatalf("portal token: %d %s", a.Status, a.Body)
+	}
+	return out.Data.Token
+}
+
+// A setup is how a browser is started.
+type setup struct {
+	camera [][]byte // JPEGs that its camera plays; nil: it has none
+	denied bool     // nobody grants the camera
+	script string   // runs before every page
+	arrive string   // origin of the server as the page knows it; empty: its own
+}
+
+// chromium is the browser's program.
+func chromium(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Skip("no Chromium is installed")
+	return ""
+}
+
+// patience is how long a page may take on a slow machine.
+const patience = 90 * time.Second
+
+// open starts a browser at the host's page. It ends with the test.
+func (x *site) open(t *testing.T, s setup) context.Context {
+	t.Helper()
+	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
+	options = append(options, chromedp.ExecPath(chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(patience),
+		chromedp.Flag("host-resolver-rules", "MAP kiosk.test 127.0.0.1"), chromedp.Flag("disable-site-isolation-trials", true))
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	if s.camera != nil {
+		options = append(options, chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-file-for-fake-video-capture", recording(t, s.camera)))
+	}
+	if !s.denied {
+		options = append(options, chromedp.Flag("use-fake-ui-for-media-stream", true))
+	}
+	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewContext(ctx)
+	t.Cleanup(stop)
+	ctx, stop = context.WithTimeout(ctx, patience)
+	t.Cleanup(stop)
+	run(ctx, t, chromedp.ActionFunc(func(ctx context.Context) error {
+		if s.script == "" {
+			return nil
+		}
+		_, err := page.AddScriptToEvaluateOnNewDocument(s.script).Do(ctx)
+		return err
+	}), chromedp.Navigate(x.host.URL))
+	return ctx
+}
+
+// recording is a file of JPEGs, one behind the other.
+func recording(t *testing.T, frames [][]byte) string {
+	path := filepath.Join(t.TempDir(), "camera.mjpeg")
+	if err := os.WriteFile(path, bytes.Join(frames, nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func run(ctx context.Context, t *testing.T, actions ...chromedp.Action) {
+	t.Helper()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// verify starts FaceGuard.verify; result waits for what it resolves to.
+func verify(ctx context.Context, t *testing.T, token, origin string) {
+	t.Helper()
+	more := ""
+	if origin != "" {
+		more = `, origin: "` + origin + `"`
+	}
+	run(ctx, t, chromedp.Evaluate(`FaceGuard.verify({token: "`+token+`"`+more+`}).then((r) => { window.result = r; }); 0`, nil))
+}
+
+// An ending is what the SDK resolves to, and the messages that the host's page was sent.
+type ending struct {
+	Result   map[string]any   `json:"result"`
+	Messages []map[string]any `json:"messages"`
+	Frames   int              `json:"frames"`
+}
+
+func result(ctx context.Context, t *testing.T) ending {
+	t.Helper()
+	var e ending
+	run(ctx, t, chromedp.Poll(`window.result && {result: window.result, messages, frames: document.querySelectorAll('iframe').length}`, &e,
+		chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond)))
+	return e
+}
+
+// frame is the capture page.
+func frame(ctx context.Context, t *testing.T) *cdp.Node {
+	t.Helper()
+	var nodes []*cdp.Node
+	run(ctx, t, chromedp.Nodes("iframe", &nodes, chromedp.ByQuery))
+	return nodes[0]
+}
+
+func TestVerify(t *testing.T) {
+	f := apitest.NewFaces(t)
+	x := newSite(t)
+	live := [][]byte{f.A2(), f.A3(), f.A4()}
+	stub := func(body string) string {
+		return `if (navigator.mediaDevices) { const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); navigator.mediaDevices.getUserMedia = async (c) => { ` + body + ` }; }`
+	}
+	for _, tt := range []struct {
+		name, customer string
+		setup          setup
+		reason         string // of the message
+		want           map[string]any
+	}{
+		{"approved", "user_a", setup{camera: live}, "approved", map[string]any{"status": "approved"}},
+		{"rejected: another person", "user_a", setup{camera: [][]byte{f.B1(), f.B1(), f.B2()}}, "rejected", map[string]any{"status": "rejected"}},
+		{"rejected: a screen", "user_a", setup{camera: [][]byte{f.Spoof(), f.Spoof()}}, "rejected", map[string]any{"status": "rejected", "confidence": 0.}},
+		{"permission denied", "user_a", setup{camera: live, denied: true}, "error", map[string]any{"status": "error", "error": "camera_permission_denied"}},
+		{"no camera", "user_a", setup{}, "error", map[string]any{"status": "error", "error": "camera_unavailable"}},
+		{"camera in use", "user_a", setup{camera: live, script: stub(`throw new DOMException('in use', 'NotReadableError')`)}, "error", map[string]any{"status": "error", "error": "camera_in_use"}},
+		{"camera in use, as older browsers say it", "user_a", setup{camera: live, script: stub(`const e = new Error('in use'); e.name = 'TrackStartError'; throw e`)}, "error", map[string]any{"status": "error", "error": "camera_in_use"}},
+		{"constraints that no camera meets", "user_a", setup{camera: live, script: stub(`return real({video: {width: {exact: 99999}}})`)}, "error", map[string]any{"status": "error", "error": "camera_constraints"}},
+		{"unknown failure", "user_a", setup{camera: live, script: stub(`throw new Error('?')`)}, "error", map[string]any{"status": "error", "error": "camera_unknown"}},
+		{"insecure context", "user_a", setup{camera: live, arrive: strings.Replace(x.s.URL, "127.0.0.1", "kiosk.test", 1)}, "error", map[string]any{"status": "error", "error": "camera_insecure_context"}},
+		{"no base photo", "user_new", setup{camera: live}, "no_base_photo", map[string]any{"status": "error", "error": "no_base_photo"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx := x.open(t, tt.setup)
+			verify(ctx, t, x.token(t, tt.customer), tt.setup.arrive)
+			check(t, result(ctx, t), x, tt.setup, tt.reason, tt.want)
+		})
+	}
+}
+
+// check compares an ending with what is wanted of it. A confidence is only compared where one is
+// wanted.
+func check(t *testing.T, e ending, x *site, s setup, reason string, want map[string]any) {
+	t.Helper()
+	for k, v := range want {
+		if e.Result[k] != v {
+			t.Errorf("%s is %v, want %v: %v", k, e.Result[k], v, e)
+		}
+	}
+	if status := e.Result["status"]; status == "approved" || status == "rejected" {
+		c, ok := e.Result["confidence"].(float64)
+		if !ok || c < 0 || c > 100 || status == "approved" && c < 80 || status == "rejected" && c >= 80 {
+			t.Errorf("a confidence of %v", e.Result["confidence"])
+		}
+	} else if _, ok := e.Result["confidence"]; ok {
+		t.Errorf("a confidence without a verdict: %v", e.Result)
+	}
+	from := x.s.URL
+	if s.arrive != "" {
+		from = s.arrive
+	}
+	if len(e.Messages) != 1 || e.Messages[0]["origin"] != from || e.Messages[0]["action"] != "close" || e.Messages[0]["reason"] != reason {
+		t.Errorf("messages %v; want one from %s: close, %s", e.Messages, from, reason)
+	}
+	if e.Frames != 0 {
+		t.Error("the frame stays")
+	}
+}
+
+func TestCanceled(t *testing.T) {
+	f := apitest.NewFaces(t)
+	x := newSite(t)
+	ctx := x.open(t, setup{camera: [][]byte{f.None(), f.None()}})
+	verify(ctx, t, x.token(t, "user_a"), "")
+	run(ctx, t, chromedp.WaitVisible("iframe", chromedp.ByQuery))
+	run(ctx, t, chromedp.Click("#close", chromedp.ByQuery, chromedp.FromNode(frame(ctx, t))))
+	check(t, result(ctx, t), x, setup{}, "canceled", map[string]any{"status": "canceled"})
+}
+
+func TestBypassActive(t *testing.T) {
+	x := newSite(t)
+	x.s.Update(t, func(tx *store.Tx) error {
+		_, err := tx.ChangePerson("user_new", "bypass granted", func(p *access.Person) error {
+			p.Bypass = &access.Bypass{Since: tx.Now().Add(-time.Minute), Until: tx.Now().Add(time.Hour), Reason: "x", Author: "admin:test"}
+			return nil
+		})
+		return err
+	})
+	ctx := x.open(t, setup{})
+	verify(ctx, t, x.token(t, "user_new"), "")
+	e := result(ctx, t)
+	check(t, e, x, setup{}, "bypass_active", map[string]any{"status": "error", "error": "bypass_active"})
+	if _, err := time.Parse(time.RFC3339, fmt.Sprint(e.Messages[0]["bypass_expires_at"])); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTokenExpired(t *testing.T) {
+	x := newSite(t)
+	ctx := x.open(t, setup{})
+	verify(ctx, t, "nonsense", "")
+	check(t, result(ctx, t), x, setup{}, "error", map[string]any{"status": "error", "error": "token_expired"})
+}
+
+// A page that lends the frame no camera is told so.
+func TestFrameWithoutCamera(t *testing.T) {
+	f := apitest.NewFaces(t)
+	x := newSite(t)
+	ctx := x.open(t, setup{camera: [][]byte{f.A2()}})
+	run(ctx, t, chromedp.Evaluate(`const frame = document.createElement('iframe');
+		frame.src = "`+x.s.URL+`/faceguard/app#" + new URLSearchParams({token: "`+x.token(t, "user_a")+`", origin: location.origin});
+		document.body.append(frame); 0`, nil))
+	var messages []map[string]any
+	run(ctx, t, chromedp.Poll(`messages.length && messages`, &messages, chromedp.WithPollingTimeout(patience)))
+	if messages[0]["error"] != "camera_insecure_context" {
+		t.Errorf("messages %v", messages)
+	}
+}
+
+// A phone takes over by the code, and the host's page learns what came of it.
+func TestPhone(t *testing.T) {
+	f := apitest.NewFaces(t)
+	x := newSite(t)
+	desk := x.open(t, setup{camera: [][]byte{f.None(), f.None()}})
+	verify(desk, t, x.token(t, "user_a"), "")
+	run(desk, t, chromedp.WaitVisible("iframe", chromedp.ByQuery))
+	in := chromedp.FromNode(frame(desk, t))
+	var code string
+	run(desk, t, chromedp.Click("#phone", chromedp.ByQuery, in), chromedp.WaitVisible("#code", chromedp.ByQuery, in),
+		chromedp.Text("#code", &code, chromedp.ByQuery, in))
+	phone := x.open(t, setup{camera: [][]byte{f.A2(), f.A3(), f.A4()}})
+	var said string
+	run(phone, t, chromedp.Navigate(x.s.URL+"/faceguard/app#code="+code),
+		chromedp.Poll(`document.getElementById('say').textContent.startsWith('Done') && document.getElementById('say').textContent`, &said, chromedp.WithPollingTimeout(patience)))
+	if !strings.Contains(said, "other device") {
+		t.Errorf("the phone says %q", said)
+	}
+	check(t, result(desk, t), x, setup{}, "approved", map[string]any{"status": "approved"})
+}
+
+// No other page may hold the capture page in a frame.
+func TestForeignPage(t *testing.T) {
+	x := newSite(t)
+	ctx := x.open(t, setup{})
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<!doctype html><script>const messages = []; addEventListener('message', (e) => messages.push(e.data))</script>
+			<iframe src="%s/faceguard/app#token=x&origin=%s" onload="this.dataset.loaded = 1"></iframe>`, x.s.URL, x.host.URL)
+	}))
+	t.Cleanup(foreign.Close)
+	var messages int
+	run(ctx, t, chromedp.Navigate(foreign.URL), chromedp.WaitReady("iframe[data-loaded]", chromedp.ByQuery), chromedp.Evaluate("messages.length", &messages))
+	if shown := frame(ctx, t).ContentDocument.DocumentURL; !strings.HasPrefix(shown, "chrome-error:") {
+		t.Errorf("a page of another origin shows %s", shown)
+	}
+	if messages != 0 {
+		t.Errorf("a page of another origin was sent %d messages", messages)
+	}
+}
