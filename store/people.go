@@ -246,12 +246,12 @@ func (tx *Tx) People() iter.Seq2[access.Person, error] {
 type Receipt struct {
 	Person    string    `json:"person"`
 	At        time.Time `json:"at"`
-	Templates int       `json:"templates"` // erased with the person
-	Pictures  int       `json:"pictures"`  // of the enrolment, erased with the person
-	Records   int       `json:"records"`   // of the APIs, erased with the person
-	Snapshots int       `json:"snapshots"` // copies from before a migration, erased as a whole
-	Event     uint64    `json:"event"`     // number of the event person.erased
-	Hash      string    `json:"hash"`      // of that event
+	Templates int       `json:"templates"`         // erased with the person
+	Pictures  int       `json:"pictures"`          // of the enrolment, erased with the person
+	Records   int       `json:"records,omitempty"` // of the APIs, erased with the person
+	Snapshots int       `json:"snapshots"`         // copies from before a migration, erased as a whole
+	Event     uint64    `json:"event"`             // number of the event person.erased
+	Hash      string    `json:"hash"`              // of that event
 	// Pending is set where a reader kept the write-ahead log from being emptied: what was
 	// erased may stay in that file until the store is next closed.
 	Pending bool `json:"pending"`
@@ -271,7 +271,7 @@ func (db *DB) ErasePerson(ctx context.Context, act Act, id string) (Receipt, err
 		if err != nil {
 			return err
 		}
-		if n.records, err = tx.deleteRecords("person = ?", id); err != nil {
+		if n.records, err = tx.deleteRecords("person = ? AND person <> ''", id); err != nil {
 			return err
 		}
 		if _, err := tx.sql.ExecContext(ctx, "DELETE FROM person WHERE id = ?", id); err != nil {

@@ -1,10 +1,12 @@
-// Package store keeps people, sealed templates and the audit trail in one SQLite file.
+// Package store keeps people, sealed templates, the keys and records of the APIs and the audit
+// trail in one SQLite file.
 //
 // Changes go through [DB.Update], reads through [DB.View] or the methods of [DB]. A
 // transaction is either committed, and then on the disk, or has not happened. Every change
 // to people and templates appends its event in the same transaction, so nothing changes
-// unrecorded. What is known of people, vectors, pictures and the policy are sealed (package
-// seal); the key lies outside the database.
+// unrecorded. What is known of people, vectors, pictures, the policy, what keys may do and what
+// the APIs keep are sealed (package seal); the key lies outside the database. Of a secret that
+// an API key is there is a hash.
 //
 // Events form a chain without gaps (docs/audit.md). The chain's end is also kept, with a
 // message authentication code, in a small file beside the database, "<path>-head": cutting
@@ -17,7 +19,7 @@
 //
 // The store refuses a database that a later release has changed so that this one would
 // misread it, one that belongs to another key, and vectors that no comparison could use. It
-// stores no pictures but those that people agreed to be enrolled with.
+// stores no pictures of its own accord but those that people agreed to be enrolled with.
 package store
 
 import (

@@ -243,7 +243,7 @@ func (tx *Tx) removeTemplates(person, why string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n.records, err = tx.deleteRecords("person = ? AND face = 1", person)
+	n.records, err = tx.deleteRecords("person = ? AND person <> '' AND face = 1", person)
 	if err != nil || n.templates == 0 && n.records == 0 {
 		return 0, err
 	}
