@@ -82,7 +82,7 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 	})
 	k := kiosk.New(kiosk.Options{Audit: s.DB, Door: s.Door, Clock: s.Clock, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
 	s.Service = &api.Service{
-		DB: s.DB, Judge: s.Judge, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Site: "lab", Door: access.MainDoor, Log: log,
+		DB: s.DB, Judge: s.Judge, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Room: api.NewRoom(64 << 20), Site: "lab", Door: access.MainDoor, Log: log,
 	}
 	server := &api.Server{Listen: "127.0.0.1:0", Mux: http.NewServeMux(), Log: log}
 	register(server.Mux, s.Service)

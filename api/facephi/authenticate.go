@@ -1,0 +1,348 @@
+package facephi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"facegate/access"
+	"facegate/api"
+	"facegate/kiosk"
+	"facegate/pipeline/match"
+	"facegate/store"
+)
+
+// Facial codes. There is no 2.
+const (
+	facialNone     = 0
+	facialNegative = 1
+	facialPositive = 3
+	facialPose     = 4
+	facialNoVector = 5
+)
+
+// threshold is the least score of two pictures of one person.
+const threshold = .8
+
+// Results of authenticateUser and updateUserTemplate.
+const (
+	done        = 0
+	notBound    = -100
+	notLive     = -101
+	notMatching = -102
+	notFound    = -103
+)
+
+func notBoundLog(user string) string {
+	return "The registeredTemplateRaw parameter does not match the ID: [" + user + "]"
+}
+
+// An attempt is an authenticateUser on its way: the live picture held against a reference.
+type attempt struct {
+	*call
+	user      string
+	reference api.Template
+	issue     *api.Look // the reference picture, where a token is to be made of it
+	enrol     bool      // and the person is new
+}
+
+// authenticate is authenticateUser.
+func (c *call) authenticate(ctx context.Context, f fields) (*answer, error) {
+	if errs := f.missing("userId", "registeredTemplateRaw|image", "bestImageToken|template"); len(errs) > 0 {
+		return nil, badRequest(api.Missing, errs...)
+	}
+	var errs []string
+	a := &attempt{call: c, user: f.userID(&errs)}
+	registered := f.bytes("registeredTemplateRaw", &errs)
+	image := f.bytes("image", &errs)
+	var live []byte
+	best, _ := f.text("bestImageToken")
+	capture, fromCamera := strings.CutPrefix(best, capturePrefix)
+	if !fromCamera {
+		live = f.bytes("bestImageToken", &errs)
+	}
+	f.bytes("template", &errs)
+	if len(errs) > 0 {
+		return nil, badRequest(api.Malformed, errs...)
+	}
+	f.notes(c.data)
+
+	if err := a.refer(ctx, registered, image); errors.Is(err, errToken) {
+		return a.stranger(), nil
+	} else if err != nil {
+		return nil, err
+	}
+	if fromCamera {
+		var err error
+		if live, err = c.takeCapture(ctx, capture); err != nil {
+			return nil, err
+		}
+	}
+	if live == nil { // it was used, has expired, or is a template, which shows no life
+		return a.dead(livenessNone), nil
+	}
+	return a.judge(ctx, live)
+}
+
+// refer finds out what the live picture is to be like. The error wraps errToken where token or
+// reference picture are not the user's, or there is no such user.
+func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
+	person, err := a.DB.Person(ctx, a.user)
+	exists := err == nil
+	if err != nil && !errors.Is(err, access.ErrNotFound) {
+		return err
+	}
+	if exists {
+		a.person = person.ID
+	}
+	if registered != nil {
+		key, err := a.tokenKey(ctx, a.Act(a.key))
+		if err != nil {
+			return err
+		}
+		t, err := key.open(a.Site, a.user, registered)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			return errToken
+		}
+		if err := a.Keys.Try(a.user, time.Now()); err != nil {
+			return err
+		}
+		return a.holds(ctx, t)
+	}
+	if err := a.Keys.Try(a.user, time.Now()); err != nil {
+		return err
+	}
+	// The picture is looked at whether there is such a user or not: time tells nothing.
+	l, err := a.Judge.Look(ctx, image, api.WantTemplate)
+	if err != nil {
+		return err
+	}
+	mayEnrol := a.key.Allows(store.ScopeEnrol)
+	if l.Template.Vector == nil || !exists && (!mayEnrol || access.CheckID(a.user) != nil) {
+		return errToken
+	}
+	a.reference = l.Template
+	if exists {
+		like, err := a.enrolled(ctx, l.Template)
+		if err != nil {
+			return err
+		}
+		if !like {
+			return errToken
+		}
+	}
+	if mayEnrol {
+		a.issue, a.enrol = l, !exists
+	}
+	return nil
+}
+
+// holds takes a token as the reference, if it is one of the user's that is not superseded.
+func (a *attempt) holds(ctx context.Context, t token) error {
+	return a.DB.View(ctx, func(tx *store.Tx) error {
+		u, err := readUser(tx, a.user)
+		if err != nil {
+			return err
+		}
+		if s := u.state(t.serial); s != current && s != issued {
+			return errToken
+		}
+		a.reference = t.template
+		return nil
+	})
+}
+
+// enrolled reports whether a template is like one of the user's that are enrolled.
+func (a *attempt) enrolled(ctx context.Context, t api.Template) (like bool, err error) {
+	err = a.DB.View(ctx, func(tx *store.Tx) error {
+		for e, err := range tx.TemplatesOf(a.user) {
+			if err != nil {
+				continue // a damaged one is like nobody
+			}
+			score, err := a.Judge.Compare(api.Template{Model: e.Model, Vector: e.Vector, Masked: e.Cover == store.CoverMask}, t)
+			if err != nil && !errors.Is(err, match.ErrModel) {
+				return err
+			}
+			like = like || err == nil && score >= threshold
+		}
+		return nil
+	})
+	return like, err
+}
+
+// stranger is the answer where the reference is not the user's, or there is no such user.
+func (a *attempt) stranger() *answer {
+	return &answer{Code: notBound, Log: notBoundLog(a.user), Liveness: new(livenessNone), Facial: new(facialNone), Similarity: new(number)}
+}
+
+// dead is the answer where the live picture shows no life, or cannot show it.
+func (a *attempt) dead(code int) *answer {
+	return &answer{
+		Code: notLive, Log: "The bestImageToken parameter does not match a living person.",
+		Liveness: &code, Facial: new(facialNone), Similarity: new(number),
+	}
+}
+
+// judge looks at the live picture and compares.
+func (a *attempt) judge(ctx context.Context, live []byte) (*answer, error) {
+	l, err := a.Judge.Look(ctx, live, api.WantLiveness|api.WantTemplate)
+	if err != nil {
+		return nil, err
+	}
+	code := liveness(l)
+	if code == livenessLive || code == livenessNoLive {
+		a.scores.Liveness = fraction(l.LiveScore)
+	}
+	if code != livenessLive {
+		return a.dead(code), nil
+	}
+	facial, similarity, err := a.compare(l)
+	if err != nil {
+		return nil, err
+	}
+	r := &answer{
+		Code: notMatching, Log: "User authentication failed due to non-matching templateRaw.",
+		Liveness: &code, Facial: &facial, Similarity: &similarity,
+	}
+	if facial != facialPositive {
+		return r, nil
+	}
+	if a.issue != nil {
+		r.Template, err = a.giveToken(ctx)
+		if errors.Is(err, errToken) {
+			return a.stranger(), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	r.Code, r.Log = done, "User authenticated successfully."
+	return r, nil
+}
+
+// compare holds a live face against the reference.
+func (a *attempt) compare(l *api.Look) (facial int, similarity number, err error) {
+	if turned(l) {
+		return facialPose, 0, nil
+	}
+	if l.Template.Vector == nil {
+		return facialNoVector, 0, nil
+	}
+	score, err := a.Judge.Compare(a.reference, l.Template)
+	switch {
+	case errors.Is(err, match.ErrModel):
+		return facialNoVector, 0, nil // the token is of a model that is not used any more
+	case err != nil:
+		return facialNone, 0, err
+	}
+	a.scores.Match = fraction(score)
+	if score < threshold {
+		return facialNegative, number(score), nil
+	}
+	return facialPositive, number(score), nil
+}
+
+// giveToken makes a token of the reference picture, which a living person was found to be like,
+// and of who is new a person. The error wraps errToken where the rules of enrolling do not
+// allow it.
+func (a *attempt) giveToken(ctx context.Context) (string, error) {
+	act := a.Act(a.key)
+	key, err := a.tokenKey(ctx, act)
+	if err != nil {
+		return "", err
+	}
+	text, serial := key.seal(a.Site, a.user, a.issue.Template)
+	template := ""
+	if a.enrol {
+		if template, err = a.newPerson(ctx, act); err != nil {
+			return "", err
+		}
+		a.person = a.user
+	}
+	err = a.DB.Update(ctx, act, func(tx *store.Tx) error {
+		u, err := readUser(tx, a.user)
+		if err != nil {
+			return err
+		}
+		if len(u.Tokens) == 0 {
+			u.Template = template
+			u.register(serial)
+		} else {
+			u.add(serial, issued)
+		}
+		return u.write(tx, a.user)
+	})
+	return text, err
+}
+
+// newPerson enrols the user. A person of whom nothing could be kept is not left behind.
+func (a *attempt) newPerson(ctx context.Context, act store.Act) (template string, err error) {
+	p := access.Person{ID: a.user}
+	if a.key.Consent != "" {
+		p.Consent = &access.Consent{Text: a.key.Consent, At: act.At, How: "api"}
+	}
+	err = a.DB.Update(ctx, act, func(tx *store.Tx) error {
+		_, err := tx.AddPerson(p)
+		return err
+	})
+	if errors.Is(err, access.ErrExists) {
+		return "", errToken // somebody else was quicker
+	}
+	if err != nil {
+		return "", err
+	}
+	t, err := a.Judge.Enrol(ctx, act, a.user, a.issue, false)
+	if err == nil {
+		return t.ID, nil
+	}
+	if _, rerr := a.DB.ErasePerson(context.WithoutCancel(ctx), act, a.user); rerr != nil {
+		return "", errors.Join(err, rerr)
+	}
+	if _, refused := errors.AsType[*kiosk.RefusedError](err); refused || errors.Is(err, store.ErrNoConsent) {
+		return "", errToken
+	}
+	return "", err
+}
+
+// Captures are pictures that the kiosk's own camera took, each for one use.
+const (
+	capturePrefix = "capture:"
+	captureKind   = "capture"
+	captureLasts  = 10 * time.Second
+)
+
+func captureID(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:])
+}
+
+// KeepCapture keeps a picture of the kiosk's camera for one call within 10 s and returns what
+// stands for it as a bestImageToken.
+func KeepCapture(tx *store.Tx, jpeg []byte) (string, error) {
+	id := newUUID()
+	err := tx.PutRecord(store.Record{Kind: captureKind, ID: captureID(id), Face: true, Expires: tx.Now().Add(captureLasts), Body: jpeg})
+	if err != nil {
+		return "", fmt.Errorf("keep capture: %w", err)
+	}
+	return capturePrefix + id, nil
+}
+
+// takeCapture is the picture of a capture that was not used yet, or nil.
+func (c *call) takeCapture(ctx context.Context, id string) (jpeg []byte, err error) {
+	err = c.DB.Update(ctx, c.Act(c.key), func(tx *store.Tx) error {
+		r, err := tx.TakeRecord(captureKind, captureID(id))
+		if errors.Is(err, access.ErrNotFound) {
+			return nil
+		}
+		jpeg = r.Body
+		return err
+	})
+	return jpeg, err
+}

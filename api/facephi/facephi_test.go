@@ -1,0 +1,339 @@
+package facephi_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"facegate/access"
+	"facegate/api/apitest"
+	"facegate/api/facephi"
+	"facegate/store"
+)
+
+const jsonType = "application/json"
+
+// A client is somebody who has a key.
+type client struct {
+	*apitest.Server
+	*apitest.Faces
+	t      *testing.T
+	secret string
+}
+
+// newClient starts a server of its own for a test.
+func newClient(t *testing.T, o apitest.Options) *client {
+	t.Helper()
+	f := apitest.NewFaces(t)
+	s := apitest.New(t, facephi.Register, o)
+	_, secret := s.Key(t, store.Key{API: store.APIFacephi, Name: "shop", Scopes: []string{store.ScopeAuthenticate, store.ScopeEnrol}, Consent: "1.0"})
+	return &client{s, f, t, secret}
+}
+
+func (c *client) call(method, path string, body any) *apitest.Answer {
+	c.t.Helper()
+	text, ok := body.(string)
+	if !ok {
+		b, err := json.Marshal(body)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		text = string(b)
+	}
+	return c.Call(c.t, method, path, map[string]string{"x-api-key": c.secret, "Content-Type": jsonType}, []byte(text))
+}
+
+func (c *client) post(path string, body any) *apitest.Answer {
+	c.t.Helper()
+	return c.call(http.MethodPost, path, body)
+}
+
+func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+type m = map[string]any
+
+// enrol makes a user by the API and returns the first token.
+func (c *client) enrol(user string, image, live []byte) string {
+	c.t.Helper()
+	a := c.post("/services/authenticateUser", m{"userId": user, "image": b64(image), "bestImageToken": b64(live)})
+	var r struct {
+		Code     int    `json:"serviceResultCode"`
+		Template string `json:"templateRaw"`
+	}
+	if err := json.Unmarshal(a.Body, &r); err != nil || r.Code != 0 || r.Template == "" {
+		c.t.Fatalf("not enrolled: %d %s", a.Status, a.Body)
+	}
+	return r.Template
+}
+
+// result is what authenticateUser answers.
+func result(code int, log string, liveness, facial int, similarity string) string {
+	return fmt.Sprintf(`{"serviceResultCode":%d,"serviceResultLog":%q,"serviceTime":"<digits>","serviceTransactionId":"<uuid>",`+
+		`"serviceLivenessResult":%d,"serviceFacialAuthenticationResult":%d,"serviceFacialSimilarityResult":%s}`, code, log, liveness, facial, similarity)
+}
+
+const (
+	yes       = "User authenticated successfully."
+	notLive   = "The bestImageToken parameter does not match a living person."
+	otherFace = "User authentication failed due to non-matching templateRaw."
+)
+
+func notBound(id string) string {
+	return "The registeredTemplateRaw parameter does not match the ID: [" + id + "]"
+}
+
+func problem(status int, detail string, errs ...string) string {
+	p := m{"status": status, "title": http.StatusText(status), "detail": detail, "type": fmt.Sprintf("https://developer.mozilla.org/en-US/docs/Web/HTTP/Status/%d", status)}
+	if len(errs) > 0 {
+		p["errors"] = errs
+	}
+	b, _ := json.Marshal(p) //nolint:errchkjson // a map of text and numbers
+	return string(b)
+}
+
+// The rows of authenticateUser, and of the facial codes. Five tries of a user a minute: no more
+// are made here.
+func TestAuthenticateUser(t *testing.T) {
+	c := newClient(t, apitest.Options{})
+	a := c.post("/services/authenticateUser", m{
+		"userId": "001", "image": b64(c.A1()), "bestImageToken": b64(c.A3()),
+		"merchantReferenceId": "order 7", "tracking": m{"extraData": "x", "operationId": "op-1"},
+	})
+	first := strings.TrimSuffix(result(0, yes, 3, 3, `"<number>"`), "}") + `,"templateRaw":"<base64>"}`
+	apitest.Golden(t, a, 200, jsonType, first)
+	var r struct {
+		Template   string  `json:"templateRaw"`
+		Similarity float64 `json:"serviceFacialSimilarityResult"`
+	}
+	if err := json.Unmarshal(a.Body, &r); err != nil || r.Similarity < .9 || r.Similarity >= 1 {
+		t.Fatalf("similarity %v of one person: %v", r.Similarity, err)
+	}
+	raw, err := base64.StdEncoding.DecodeString(r.Template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[len(raw)/2] ^= 1
+	for _, tt := range []struct {
+		name, user, path string
+		token            string
+		live             []byte
+		want             string
+	}{
+		{"the same person", "001", "/services/authenticateUser/v2", r.Template, c.A2(), result(0, yes, 3, 3, `"<number>"`)},
+		{"another id", "002", "", r.Template, c.A2(), result(-100, notBound("002"), 0, 0, "0")},
+		{"one flipped bit", "001", "", b64(raw), c.A2(), result(-100, notBound("001"), 0, 0, "0")},
+		{"an unknown id", "999", "", r.Template, c.A2(), result(-100, notBound("999"), 0, 0, "0")},
+		{"a screen", "001", "", r.Template, c.Spoof(), result(-101, notLive, 17, 0, "0")},
+		{"another person", "001", "", r.Template, c.B1(), result(-102, otherFace, 3, 1, `"<number>"`)},
+		{"a turned face", "001", "", r.Template, c.Turn30(), result(-102, otherFace, 3, 4, "0")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := tt.path
+			if path == "" {
+				path = "/services/authenticateUser"
+			}
+			apitest.Golden(t, c.post(path, m{"userId": tt.user, "registeredTemplateRaw": tt.token, "bestImageToken": b64(tt.live)}), 200, jsonType, tt.want)
+		})
+	}
+	a = c.post("/services/authenticateUser", m{"userId": "001", "registeredTemplateRaw": r.Template, "bestImageToken": b64(c.A2())})
+	apitest.Golden(t, a, 429, jsonType, problem(429, "Too many requests."))
+	if a.Header.Get("Retry-After") == "" {
+		t.Error("nobody is told when to try again")
+	}
+	c.checkTrail(t)
+}
+
+// checkTrail checks that every call is in the trail, without what must not be.
+func (c *client) checkTrail(t *testing.T) {
+	t.Helper()
+	calls, consent := 0, false
+	for _, e := range c.Events(t) {
+		consent = consent || e.Kind == access.KindConsentGiven && e.Data["text"] == "1.0"
+		if e.Kind == access.KindGranted {
+			t.Error("a posted picture passed a door")
+		}
+		if e.Kind != access.KindCommandDone {
+			continue
+		}
+		calls++
+		if e.Source != "api:shop" || e.Data["api"] != "facephi" || e.Data["call"] != "authenticateUser" {
+			t.Errorf("event %+v", e)
+		}
+		if e.Data["result"] == "-101" && e.Scores.Match != nil {
+			t.Error("the trail has the similarity of what was not alive")
+		}
+		if calls == 1 && (e.Data["reference"] != "order 7" || e.Data["extra"] != "x" || e.Data["operation"] != "op-1" || e.Person != "001") {
+			t.Errorf("the caller's marks are not in the event: %+v", e.Data)
+		}
+	}
+	if calls != 9 || !consent {
+		t.Errorf("%d calls are recorded, want 9; consent recorded: %v", calls, consent)
+	}
+	if c.Door.Unlocked() != 0 {
+		t.Error("a posted picture opened the door")
+	}
+}
+
+// The rows of the liveness codes.
+func TestEvaluatePassiveLiveness(t *testing.T) {
+	c := newClient(t, apitest.Options{})
+	for _, tt := range []struct {
+		name    string
+		picture []byte
+		code    int
+		log     string
+	}{
+		{"A2", c.A2(), 3, "Live"},
+		{"Blur", c.Blur(), 4, "NoneBecauseBadQuality"},
+		{"Dark", c.Dark(), 4, "NoneBecauseBadQuality"},
+		{"Close", c.Close(), 5, "NoneBecauseFaceTooClose"},
+		{"None", c.None(), 6, "NoneBecauseFaceNotFound"},
+		{"Small", c.Small(), 7, "NoneBecauseFaceTooSmall"},
+		{"Turn50", c.Turn50(), 8, "NoneBecauseAngleTooLarge"},
+		{"Junk", c.Junk(), 9, "NoneBecauseImageDataError"},
+		{"GIF", c.GIF(), 9, "NoneBecauseImageDataError"},
+		{"OnePixel", c.OnePixel(), 11, "NoneBecauseImagePreprocessError"},
+		{"Huge", c.Huge(), 11, "NoneBecauseImagePreprocessError"},
+		{"CMYK", c.CMYK(), 11, "NoneBecauseImagePreprocessError"},
+		{"Sixteen", c.Sixteen(), 11, "NoneBecauseImagePreprocessError"},
+		{"Many", c.Many(), 12, "NoneBecauseTooManyFaces"},
+		{"Border", c.Border(), 13, "NoneBecauseFaceTooCloseToBorder"},
+		{"Cut", c.Cut(), 14, "NoneBecauseFaceCropped"},
+		{"Occluded", c.Occluded(), 16, "NoneBecauseFaceOccluded"},
+		{"Spoof", c.Spoof(), 17, "NoLive"},
+		{"Closed", c.Closed(), 18, "NoneBecauseEyesClosed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			want := fmt.Sprintf(`{"serviceResultCode":0,"serviceResultLog":%q,"serviceTime":"<digits>","serviceTransactionId":"<uuid>","serviceLivenessResult":%d}`, tt.log, tt.code)
+			apitest.Golden(t, c.post("/services/evaluatePassiveLiveness", m{"imageBuffer": b64(tt.picture)}), 200, jsonType, want)
+		})
+	}
+	a := c.post("/services/evaluatePassiveLivenessToken", m{"imageBuffer": "data:image/jpeg;base64," + strings.TrimRight(b64(c.A2()), "=")})
+	apitest.Golden(t, a, 200, jsonType, `{"serviceResultCode":0,"serviceResultLog":"Live","serviceTime":"<digits>","serviceTransactionId":"<uuid>","serviceLivenessResult":3}`)
+}
+
+// What a model that cannot be used does to the answers.
+func TestBrokenModels(t *testing.T) {
+	for _, tt := range []struct {
+		role string
+		code int
+		log  string
+	}{
+		{"live_27", 10, "NoneBecauseInternalError"},
+		{"detect_full", 10, "NoneBecauseInternalError"},
+		{"mesh", 11, "NoneBecauseImagePreprocessError"},
+		{"iris", 11, "NoneBecauseImagePreprocessError"},
+		{"parsing", 10, "NoneBecauseInternalError"},
+	} {
+		t.Run(tt.role, func(t *testing.T) {
+			c := newClient(t, apitest.Options{Broken: []string{tt.role}})
+			want := fmt.Sprintf(`{"serviceResultCode":0,"serviceResultLog":%q,"serviceTime":"<digits>","serviceTransactionId":"<uuid>","serviceLivenessResult":%d}`, tt.log, tt.code)
+			apitest.Golden(t, c.post("/services/evaluatePassiveLiveness", m{"imageBuffer": b64(c.A2())}), 200, jsonType, want)
+		})
+	}
+}
+
+// Without the embedder a token opens, the face lives, and nothing can be compared.
+func TestBrokenEmbedder(t *testing.T) {
+	whole := newClient(t, apitest.Options{})
+	look := whole.Look(t, whole.A1())
+	c := newClient(t, apitest.Options{Broken: []string{"embed_foamliu"}})
+	c.Enrol(t, "001")
+	token, err := facephi.GiveToken(t.Context(), c.Service, "001", look.Template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := c.post("/services/authenticateUser", m{"userId": "001", "registeredTemplateRaw": token, "bestImageToken": b64(c.A2())})
+	apitest.Golden(t, a, 200, jsonType, result(-102, otherFace, 3, 5, "0"))
+}
+
+// A picture of the kiosk's own camera serves once; a template shows no life.
+func TestCaptures(t *testing.T) {
+	c := newClient(t, apitest.Options{})
+	token := c.enrol("001", c.A1(), c.A3())
+	var capture string
+	c.Update(t, func(tx *store.Tx) (err error) {
+		capture, err = facephi.KeepCapture(tx, c.A2())
+		return err
+	})
+	body := m{"userId": "001", "registeredTemplateRaw": token, "bestImageToken": capture}
+	apitest.Golden(t, c.post("/services/authenticateUser", body), 200, jsonType, result(0, yes, 3, 3, `"<number>"`))
+	apitest.Golden(t, c.post("/services/authenticateUser", body), 200, jsonType, result(-101, notLive, 0, 0, "0"))
+	body = m{"userId": "001", "registeredTemplateRaw": token, "template": token}
+	apitest.Golden(t, c.post("/services/authenticateUser", body), 200, jsonType, result(-101, notLive, 0, 0, "0"))
+}
+
+// The rows of updateUserTemplate, and the deletion of users.
+func TestUpdateUserTemplate(t *testing.T) {
+	const updated = "The user's templateRaw was updated successfully."
+	answer := func(code int, log string) string {
+		return fmt.Sprintf(`{"serviceResultCode":%d,"serviceResultLog":%q,"serviceTime":"<digits>","serviceTransactionId":"<uuid>","timestamp":"<time>","transactionId":"<uuid>"}`, code, log)
+	}
+	stale := "The registeredTemplateRaw parameter sent does not match the registered user's templateRaw for the user ID: [001]. InvalidRegisteredTemplateRaw."
+	c := newClient(t, apitest.Options{})
+	first, second := c.enrol("001", c.A1(), c.A3()), c.enrol("001", c.A3(), c.A1())
+	other := c.enrol("002", c.B1(), c.B2())
+	update := func(user, before, after string) *apitest.Answer {
+		t.Helper()
+		return c.post("/services/updateUserTemplate", m{"userId": user, "oldRegisteredTemplateRaw": before, "newRegisteredTemplateRaw": after})
+	}
+	apitest.Golden(t, update("003", first, second), 400, jsonType, answer(-103, "User not found"))
+	apitest.Golden(t, update("001", first, other), 401, jsonType, answer(-100, notBound("001")))
+	apitest.Golden(t, update("001", other, first), 401, jsonType, answer(-100, notBound("001")))
+	apitest.Golden(t, update("001", second, first), 401, jsonType, answer(-102, stale)) // issued, not registered
+	apitest.Golden(t, update("001", first, second), 200, jsonType, answer(0, updated))
+	apitest.Golden(t, update("001", first, second), 401, jsonType, answer(-102, stale))
+	a := c.post("/services/authenticateUser", m{"userId": "001", "registeredTemplateRaw": first, "bestImageToken": b64(c.A2())})
+	apitest.Golden(t, a, 200, jsonType, result(-100, notBound("001"), 0, 0, "0"))
+	a = c.post("/services/authenticateUser", m{"userId": "001", "registeredTemplateRaw": second, "bestImageToken": b64(c.A2())})
+	apitest.Golden(t, a, 200, jsonType, result(0, yes, 3, 3, `"<number>"`))
+
+	// The other name of the new token; a token exchanged for itself is made anew.
+	a = c.post("/services/updateUserTemplate", m{"userId": "001", "oldRegisteredTemplateRaw": second, "registeredTemplateRaw": second, "tracking": m{}})
+	apitest.Golden(t, a, 200, jsonType, strings.TrimSuffix(answer(0, updated), "}")+`,"templateRaw":"<base64>"}`)
+	apitest.Golden(t, update("001", second, second), 401, jsonType, answer(-102, stale))
+
+	deleted := `{"serviceResultCode":0,"serviceResultLog":"The service execution was successful, the module processed the request correctly.","serviceTime":"<digits>","serviceTransactionId":"<uuid>"}`
+	apitest.Golden(t, c.call(http.MethodDelete, "/services/authenticateUser", m{"userIds": []string{"001", "777"}}), 200, jsonType, deleted)
+	if _, err := c.DB.Person(t.Context(), "001"); !errors.Is(err, access.ErrNotFound) {
+		t.Errorf("the person is still there: %v", err)
+	}
+	apitest.Golden(t, update("001", second, second), 400, jsonType, answer(-103, "User not found"))
+	// Who comes back under the id is not let in by a token from before.
+	again := c.enrol("002", c.B1(), c.B2())
+	apitest.Golden(t, update("002", again, other), 401, jsonType, strings.ReplaceAll(answer(-102, stale), "[001]", "[002]"))
+}
+
+// Nobody is enrolled without the scope, without consent, or with a face that is somebody
+// else's; the answer is the same.
+func TestRefusedEnrolment(t *testing.T) {
+	c := newClient(t, apitest.Options{})
+	c.enrol("001", c.A1(), c.A3())
+	refused := func(user, secret string, image, live []byte) {
+		t.Helper()
+		body, _ := json.Marshal(m{"userId": user, "image": b64(image), "bestImageToken": b64(live)}) //nolint:errchkjson // text
+		a := c.Call(t, http.MethodPost, "/services/authenticateUser", map[string]string{"X-Api-Key": secret}, body)
+		apitest.Golden(t, a, 200, jsonType, result(-100, notBound(user), 0, 0, "0"))
+		if _, err := c.DB.Person(t.Context(), user); user != "001" && !errors.Is(err, access.ErrNotFound) {
+			t.Errorf("%s was left behind: %v", user, err)
+		}
+	}
+	_, looks := c.Key(t, store.Key{API: store.APIFacephi, Scopes: []string{store.ScopeAuthenticate}, Consent: "1.0"})
+	_, silent := c.Key(t, store.Key{API: store.APIFacephi, Scopes: []string{store.ScopeAuthenticate, store.ScopeEnrol}})
+	refused("002", looks, c.B1(), c.B2())
+	refused("003", silent, c.B1(), c.B2())
+	refused("004", c.secret, c.A1(), c.A3()) // is 001 already
+	refused("001", c.secret, c.B1(), c.B2()) // is not 001
+	refused("005", c.secret, c.None(), c.B2())
+	refused("006", c.secret, c.Junk(), c.B2())
+	// A reference that nobody alive is like makes nobody.
+	a := c.post("/services/authenticateUser", m{"userId": "007", "image": b64(c.B1()), "bestImageToken": b64(c.A3())})
+	apitest.Golden(t, a, 200, jsonType, result(-102, otherFace, 3, 1, `"<number>"`))
+	if _, err := c.DB.Person(t.Context(), "007"); !errors.Is(err, access.ErrNotFound) {
+		t.Errorf("007 was left behind: %v", err)
+	}
+}
