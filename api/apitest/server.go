@@ -44,6 +44,8 @@ type Server struct {
 	Clock   *Clock
 	Door    *Door
 	Log     *Log
+
+	people *kiosk.People
 }
 
 // New starts a server; register adds the API under test, such as facephi.Register.
@@ -83,6 +85,10 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 	k := kiosk.New(kiosk.Options{Audit: s.DB, Door: s.Door, Clock: s.Clock, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
 	s.Service = &api.Service{
 		DB: s.DB, Judge: s.Judge, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Room: api.NewRoom(64 << 20), Site: "lab", Door: access.MainDoor, Log: log,
+	}
+	s.people = &kiosk.People{DB: s.DB, Kiosk: k, Log: log}
+	if id != nil {
+		s.people.Galleries = append(s.people.Galleries, id.Gallery)
 	}
 	server := &api.Server{Listen: "127.0.0.1:0", Mux: http.NewServeMux(), Log: log}
 	register(server.Mux, s.Service)
@@ -180,6 +186,15 @@ func (s *Server) Enrol(tb testing.TB, id string, pictures ...[]byte) {
 		if _, err := s.Judge.Enrol(tb.Context(), s.act(), id, s.Look(tb, p), false); err != nil {
 			tb.Fatal(err)
 		}
+	}
+}
+
+// Reload lets the galleries know who was enrolled and erased by now. The daemon does so by itself
+// four times a second.
+func (s *Server) Reload(tb testing.TB) {
+	tb.Helper()
+	if err := s.people.Load(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
 }
 
