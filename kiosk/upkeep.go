@@ -12,8 +12,8 @@ import (
 )
 
 // Upkeep is what a store needs from time to time: the end of the audit trail signed every
-// hour, templates of people who have not been seen for long erased, bypasses ended. It is a
-// task.
+// hour, templates of people who have not been seen for long erased, bypasses ended, what the APIs
+// keep for a time removed. It is a task.
 type Upkeep struct {
 	DB    *store.DB
 	Kiosk *Kiosk
@@ -46,7 +46,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 			}
 			errs = append(errs, err)
 		}
-		errs = append(errs, u.endBypasses(ctx, now))
+		errs = append(errs, u.endBypasses(ctx, now), u.clear(ctx, now))
 		if now.Sub(expired) >= signEvery {
 			err := u.expire(ctx, now)
 			if err == nil {
@@ -80,6 +80,26 @@ func (u *Upkeep) expire(ctx context.Context, now time.Time) error {
 		u.Log.InfoContext(ctx, "templates erased for retention", logkey.People, len(people))
 	}
 	return err
+}
+
+// clear removes what the APIs keep for a time only, in transactions that hold the store for a
+// moment each.
+func (u *Upkeep) clear(ctx context.Context, now time.Time) error {
+	for more := true; more && ctx.Err() == nil; {
+		err := u.DB.Update(ctx, u.act(now), func(tx *store.Tx) error {
+			records, err := tx.ExpireRecords(now)
+			if err != nil {
+				return err
+			}
+			webhooks, err := tx.GiveUpWebhooks()
+			more = records+webhooks > 0
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endBypasses records the end of every bypass that has run out.
