@@ -112,6 +112,7 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 		kiosk.NewDoorEvents(db, c.Door.Socket, c.Door.Name, log),
 		&local.Server{Path: filepath.Join(c.Home, local.SocketName), Board: board, Kiosk: k, Screen: screen, Log: log},
 	}
+	tasks = append(tasks, serveAPIs(c, db, k, wall, eyes, board, log)...)
 	if eyes != nil {
 		beat := task.NewBeat("camera", 5*time.Second, time.Now())
 		tasks = append(tasks, &kiosk.Lens{

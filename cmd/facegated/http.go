@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"facegate/api"
+	"facegate/api/faceguard"
+	"facegate/health"
+	"facegate/internal/config"
+	"facegate/internal/task"
+	"facegate/judge"
+	"facegate/kiosk"
+	"facegate/pipeline"
+	"facegate/store"
+)
+
+// serveAPIs is the tasks that answer over HTTP: the server, and the judge of posted pictures.
+func serveAPIs(c *config.Config, db *store.DB, k *kiosk.Kiosk, clock kiosk.Clock, eyes *eyes, board *health.Board, log *slog.Logger) []task.Task {
+	j := judge.New(judge.Options{Open: eyes.judging, Identifier: eyes.identifier(), DB: db, Log: log})
+	service := &api.Service{
+		DB: db, Judge: j, Kiosk: k, Clock: clock, Keys: api.NewKeys(db), Site: c.Site.Name, Door: c.Door.Name, Log: log,
+	}
+	mux := http.NewServeMux()
+	mount(mux, service, board)
+	return []task.Task{j, &api.Server{
+		Listen: c.HTTP.Listen, Cert: c.HTTP.Cert, Key: c.HTTP.Key, Mux: mux, Log: log,
+		Down: func(err error) { board.Set(health.HTTPDown, err != nil, text(err), time.Now()) },
+	}}
+}
+
+// mount registers what is served.
+func mount(mux *http.ServeMux, s *api.Service, board *health.Board) {
+	faceguard.Register(mux, s)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		api.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if _, blocked := board.Blocked(); blocked {
+			api.JSON(w, http.StatusServiceUnavailable, map[string]string{"status": "nobody is let in by face"})
+			return
+		}
+		api.JSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	})
+}
+
+// errNoModels is why nothing that was posted can be looked at.
+var errNoModels = errors.New("the models cannot be used")
+
+// identifier holds who is enrolled, nil for eyes that see nothing.
+func (e *eyes) identifier() *pipeline.Identifier {
+	if e == nil {
+		return nil
+	}
+	return e.id
+}
+
+// judging is an Analyser for posted pictures, with every model that can be used.
+func (e *eyes) judging() (*pipeline.Analyser, error) {
+	if e == nil {
+		return nil, errNoModels
+	}
+	an, err := e.another()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range e.id.Older {
+		if err := an.AddEmbedder(e.engine.Load, r.Gallery.Model()); err != nil {
+			return nil, err
+		}
+	}
+	return an, nil
+}
