@@ -122,6 +122,9 @@ func catmullRom(t float32) [4]float32 {
 	return [4]float32{(-t + 2*t2 - t3) / 2, (2 - 5*t2 + 3*t3) / 2, (t + 4*t2 - 3*t3) / 2, (t3 - t2) / 2}
 }
 
+// farther is what a pixel away from where a cell should be costs.
+const farther = .012
+
 // minContrast is the deviation of grey levels below which a cell is blank.
 const minContrast = 6
 
@@ -152,30 +155,10 @@ func (f *Finder) read(l line, levels pyramid) (*row, bool) {
 		return nil, false
 	}
 	buf := make([]float32, pixels)
-	best := -1.0
-	for _, tall := range []float64{.8, .95, 1.1, 1.25, 1.45} {
-		for dy := -5.0; dy <= 5; dy++ {
-			var sums [kinds]float64
-			for i := 1; i < n; i += 2 {
-				if r.patch(buf, r.first+i, 0, dy, tall) < minContrast {
-					continue
-				}
-				for kind := range kinds {
-					top := float32(0)
-					for _, t := range f.templates[kind] {
-						top = max(top, dot(t, buf))
-					}
-					sums[kind] += float64(top)
-				}
-			}
-			for kind, s := range sums {
-				if s > best {
-					best, r.kind, r.tall, r.shift = s, kind, tall, dy
-				}
-			}
-		}
+	if r.look(f, buf, n, max(1, n/10), []float64{.8, .95, 1.1, 1.25, 1.45}, 5, 2, 1) < .45 {
+		return nil, false
 	}
-	if best/float64(n/2) < .5 {
+	if r.look(f, buf, n, 2, []float64{r.tall * .94, r.tall, r.tall * 1.06}, 1, 1, 0) < .5 {
 		return nil, false
 	}
 	r.cells = make([]Cell, n)
@@ -187,6 +170,40 @@ func (f *Finder) read(l line, levels pyramid) (*row, bool) {
 		r.fit += r.cells[i].top() / float64(n)
 	}
 	return r, r.fit > .5
+}
+
+// look finds height, shift and softness with which every step-th cell fits best, within
+// reach of the shift so far, and returns how well. A kind of 0 tries all.
+func (r *row) look(f *Finder, buf []float32, n, step int, heights []float64, reach, stride float64, kind int) float64 {
+	best, from, count := -1.0, r.shift, 0
+	for _, tall := range heights {
+		for dy := from - reach; dy <= from+reach; dy += stride {
+			var sums [kinds]float64
+			count = 0
+			for i := step / 2; i < n; i += step {
+				count++
+				if r.patch(buf, r.first+i, 0, dy, tall) < minContrast {
+					continue
+				}
+				for k := range kinds {
+					if kind != 0 && k != kind {
+						continue
+					}
+					top := float32(0)
+					for _, t := range f.templates[k] {
+						top = max(top, dot(t, buf))
+					}
+					sums[k] += float64(top)
+				}
+			}
+			for k, s := range sums {
+				if s > best {
+					best, r.kind, r.tall, r.shift = s, k, tall, dy
+				}
+			}
+		}
+	}
+	return best / float64(max(1, count))
 }
 
 func (r *row) correction(i int) (dx, dy float64) {
@@ -211,8 +228,9 @@ func (r *row) classify(f *Finder, buf []float32, reach float64) {
 				if r.patch(buf, r.first+i, cx+dx, cy+dy, r.tall) < minContrast {
 					continue
 				}
+				away := float32(farther * (dx*dx + dy*dy))
 				for k, t := range f.templates[r.kind] {
-					v := dot(t, buf)
+					v := dot(t, buf) - away
 					cell[k] = max(cell[k], v)
 					if float64(v) > best {
 						best, bx, by = float64(v), dx, dy

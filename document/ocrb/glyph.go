@@ -186,7 +186,7 @@ type template struct {
 // templates renders every character at the softness of a sharp and of a blurred picture.
 func templates() []template {
 	var all []template
-	for _, kind := range [][2]float64{{2.0, .6}, {2.4, 1.2}, {2.6, 1.9}} {
+	for _, kind := range [][2]float64{{2.0, .6}, {2.2, 1.1}, {3, 1.1}, {2.2, 1.7}, {2.8, 2.2}} {
 		for i := range classes {
 			t := template{i, render(Alphabet[i], kind[0], kind[1])}
 			standardise(t.pix)

@@ -27,7 +27,7 @@ import (
 const MaxSide = 2000
 
 // kinds is the number of softnesses of the templates.
-const kinds = 3
+const kinds = 5
 
 // A Finder has the pictures of the characters.
 type Finder struct {
@@ -71,15 +71,12 @@ func (f *Finder) Find(ctx context.Context, m *imgproc.Image, accept func(Zone) b
 		case 270:
 			p = mirrored(upright).transposed()
 		}
-		zones, err := f.upright(ctx, p)
+		zones, done, err := f.upright(ctx, p, turn, accept)
 		if err != nil {
 			return nil, err
 		}
-		for _, z := range zones {
-			z.Turn = turn
-			all = append(all, z)
-		}
-		if slices.ContainsFunc(zones, accept) {
+		all = append(all, zones...)
+		if done {
 			break
 		}
 	}
@@ -110,11 +107,13 @@ func mirrored(p *plane) *plane {
 // maxLines is how many lines of a picture are read at each size.
 const maxLines = 40
 
-// upright looks for zones whose lines run from left to right.
-func (f *Finder) upright(ctx context.Context, p *plane) ([]Zone, error) {
+// upright looks for zones whose lines run from left to right, at one size after the other
+// until one is accepted.
+func (f *Finder) upright(ctx context.Context, p *plane, turn int, accept func(Zone) bool) (zones []Zone, done bool, err error) {
 	levels := newPyramid(p)
 	var rows []*row
-	for _, side := range []float64{1000, 2000, 600} {
+	var tried []line
+	for _, side := range []float64{1000, 1600, 600} {
 		k := side / float64(max(p.w, p.h))
 		if k > 4 {
 			continue
@@ -123,14 +122,26 @@ func (f *Finder) upright(ctx context.Context, p *plane) ([]Zone, error) {
 		slices.SortStableFunc(lines, func(a, b line) int { return sign(b.tone - a.tone) })
 		for _, l := range lines[:min(len(lines), maxLines)] {
 			if err := ctx.Err(); err != nil {
-				return nil, err
+				return nil, false, err
 			}
-			if r, ok := f.read(l.scaled(1/k), levels); ok {
+			l = l.scaled(1 / k)
+			if known(tried, &l) {
+				continue
+			}
+			tried = append(tried, l)
+			if r, ok := f.read(l, levels); ok {
 				rows = append(rows, r)
 			}
 		}
+		zones = assemble(rows)
+		for i := range zones {
+			zones[i].Turn = turn
+		}
+		if slices.ContainsFunc(zones, accept) {
+			return zones, true, nil
+		}
 	}
-	return assemble(rows), nil
+	return zones, false, nil
 }
 
 // resized is the plane scaled by k.
