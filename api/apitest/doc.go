@@ -16,7 +16,8 @@
 //	Helmet       a fourth person in a helmet
 //	Turn30 Turn50 a fifth person, turned by 31° and by 63°; Front is them looking ahead
 //	Small Close Border Cut Blur Dark   A1, changed
-//	Junk Cropped OnePixel Huge CMYK Sixteen GIF Big   pictures for a decoder
+//	Junk Short OnePixel Huge CMYK Sixteen GIF PNG Big   pictures for a decoder
+//	Card OldCard BadCard PlainCard FacelessCard   drawn identity cards with A's portrait
 //
 // A server is for one test; what one test does with it another does not see.
 package apitest
