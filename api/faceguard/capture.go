@@ -226,19 +226,21 @@ func (g *guard) judge(ctx context.Context, frames [][]byte, photos []api.Templat
 	return v, nil
 }
 
-// likeness is how like a face is to the photo it is most like. Photos of other models are left
-// out; where there are no others the face is like none.
+// likeness is how like a face is to the photo it is most like. Photos of models that the face
+// has no template of are left out; where there are no others the face is like none.
 func (g *guard) likeness(t api.Template, photos []api.Template) (float64, error) {
 	var best float64
-	for _, p := range photos {
-		score, err := g.s.Judge.Compare(t, p)
-		if errors.Is(err, match.ErrModel) {
-			continue
+	for _, face := range append([]api.Template{t}, t.Older...) {
+		for _, photo := range photos {
+			score, err := g.s.Judge.Compare(face, photo)
+			if errors.Is(err, match.ErrModel) {
+				continue
+			}
+			if err != nil {
+				return 0, err
+			}
+			best = max(best, score)
 		}
-		if err != nil {
-			return 0, err
-		}
-		best = max(best, score)
 	}
 	return best, nil
 }
