@@ -113,8 +113,7 @@ func (f *Faces) portrait(m *image.RGBA, at image.Point) {
 	if err != nil {
 		f.tb.Fatal(err)
 	}
-	const size = 1.4
-	draw.CatmullRom.Scale(m, image.Rect(at.X, at.Y, at.X+int(size*float64(cut.Dx())), at.Y+int(size*float64(cut.Dy()))), printed, printed.Bounds(), draw.Src, nil)
+	draw.Draw(m, printed.Bounds().Add(at), printed, image.Point{}, draw.Src)
 }
 
 // guilloche draws waves over a part of a card.

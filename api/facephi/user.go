@@ -54,8 +54,15 @@ func (u *userState) add(serial, state string) {
 
 // register makes a token the only one that holds.
 func (u *userState) register(serial string) {
-	for i := range u.Tokens {
+	last := ""
+	for i, k := range u.Tokens {
+		if k.State == current {
+			last = k.Serial
+		}
 		u.Tokens[i].State = superseded
+	}
+	if last != "" {
+		u.add(last, superseded) // it is forgotten last
 	}
 	u.add(serial, current)
 }
