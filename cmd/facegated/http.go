@@ -7,7 +7,11 @@ import (
 	"time"
 
 	"facegate/api"
+	"facegate/api/argos"
+	"facegate/api/baf"
 	"facegate/api/faceguard"
+	"facegate/api/facephi"
+	"facegate/api/webhook"
 	"facegate/health"
 	"facegate/internal/config"
 	"facegate/internal/task"
@@ -25,7 +29,7 @@ func serveAPIs(c *config.Config, db *store.DB, k *kiosk.Kiosk, clock kiosk.Clock
 	}
 	mux := http.NewServeMux()
 	mount(mux, service, board)
-	return []task.Task{j, &api.Server{
+	return []task.Task{j, &webhook.Sender{DB: db, Clock: clock, Log: log}, &api.Server{
 		Listen: c.HTTP.Listen, Cert: c.HTTP.Cert, Key: c.HTTP.Key, Mux: mux, Log: log,
 		Down: func(err error) { board.Set(health.HTTPDown, err != nil, text(err), time.Now()) },
 	}}
@@ -33,6 +37,9 @@ func serveAPIs(c *config.Config, db *store.DB, k *kiosk.Kiosk, clock kiosk.Clock
 
 // mount registers what is served.
 func mount(mux *http.ServeMux, s *api.Service, board *health.Board) {
+	facephi.Register(mux, s)
+	argos.Register(mux, s)
+	baf.Register(mux, s)
 	faceguard.Register(mux, s)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		api.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
