@@ -56,7 +56,8 @@ func (c *call) exchange(tx *store.Tx, key *tokenKey, user string, before, after 
 	}
 	next, err := key.open(c.Site, user, after)
 	last, lerr := key.open(c.Site, user, before)
-	if err != nil || lerr != nil || u.state(next.serial) == "" || u.state(last.serial) == "" {
+	theirs := err == nil && lerr == nil && u.state(next.serial) != "" && u.state(last.serial) != ""
+	if !theirs {
 		return &answer{status: http.StatusUnauthorized, Code: notBound, Log: notBoundLog(user)}, nil
 	}
 	if u.state(last.serial) != current {
