@@ -214,7 +214,6 @@ func TestFailedSessions(t *testing.T) {
 	})
 }
 
-// The wording follows face.Quality: what is wrong with a frame asks for another.
 func TestBypass(t *testing.T) {
 	c := newClient(t, apitest.Options{})
 	grant := func() {
@@ -248,6 +247,14 @@ func TestErrors(t *testing.T) {
 	_, elsewhere := c.s.Key(t, store.Key{API: store.APIFaceguard, Project: "elsewhere", Scopes: []string{store.ScopeAuthenticate}})
 	portal, session := c.begin("user_a")
 	forged := portal[:len(portal)-4] + "AAAA"
+	workflow, err := c.s.DB.Project(t.Context(), store.APIFaceguard, "door")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expired, err := faceguard.ExpiredPortalToken(workflow)
+	if err != nil {
+		t.Fatal(err)
+	}
 	const path = "/faceguard/session/portal"
 	good := portalBody("door", "user_a")
 
@@ -273,6 +280,7 @@ func TestErrors(t *testing.T) {
 		{"session token for a portal token", "GET", "/faceguard/session/status", session, nil, 401, unauthorized},
 		{"portal token for a session token", "POST", "/faceguard/session/capture", portal, nil, 401, unauthorized},
 		{"forged token", "GET", "/faceguard/session/status", forged, nil, 401, unauthorized},
+		{"expired token", "GET", "/faceguard/session/status", expired, nil, 401, unauthorized},
 		{"no token", "GET", "/faceguard/session/status", "", nil, 401, unauthorized},
 		{"scope read only", "POST", path, reader, good, 403, forbidden},
 		{"key of another workflow", "POST", path, elsewhere, good, 403, forbidden},

@@ -1,0 +1,398 @@
+package baf_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"facegate/api"
+	"facegate/api/apitest"
+	"facegate/api/baf"
+	"facegate/store"
+)
+
+const (
+	validation = "/api/v2/public/Validation"
+	applicants = "/api/v2/private/Applicants"
+)
+
+// A client is a host with a key.
+type client struct {
+	t   testing.TB
+	s   *apitest.Server
+	key string
+}
+
+func newClient(t testing.TB, o apitest.Options) *client { return newClientOf(t, baf.Register, o) }
+
+func newClientOf(t testing.TB, register func(*http.ServeMux, *api.Service), o apitest.Options) *client {
+	s := apitest.New(t, register, o)
+	_, secret := s.Key(t, store.Key{
+		API: store.APIBaf, Name: "host", Project: "site", Consent: "3", Scopes: []string{store.ScopeRead, store.ScopeAuthenticate, store.ScopeEnrol},
+	})
+	return &client{t, s, secret}
+}
+
+func (c *client) set(settings string) {
+	c.t.Helper()
+	c.s.Update(c.t, func(tx *store.Tx) error {
+		_, err := tx.SetProject(store.Project{API: store.APIBaf, Name: "site", Settings: []byte(settings)})
+		return err
+	})
+}
+
+func (c *client) post(path string, body any) *apitest.Answer {
+	c.t.Helper()
+	text, ok := body.(string)
+	if !ok {
+		b, err := json.Marshal(body)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		text = string(b)
+	}
+	return c.s.Call(c.t, "POST", path, map[string]string{"Authorization": "Bearer " + c.key}, []byte(text))
+}
+
+func (c *client) get(path string) *apitest.Answer {
+	c.t.Helper()
+	return c.s.Call(c.t, "GET", path, map[string]string{"Authorization": "Bearer " + c.key}, nil)
+}
+
+// applicant makes one and returns the id.
+func (c *client) applicant(body string) string {
+	c.t.Helper()
+	var out struct {
+		ID string `json:"applicantId"`
+	}
+	a := c.post(applicants, body)
+	if err := json.Unmarshal(a.Body, &out); err != nil || out.ID == "" {
+		c.t.Fatalf("applicant: %d %s", a.Status, a.Body)
+	}
+	return out.ID
+}
+
+func request(applicant string, kind int, face, front []byte) map[string]any {
+	model := map[string]any{"documentType": kind, "faceImageBase64": base64.StdEncoding.EncodeToString(face)}
+	if front != nil {
+		model["frontImageBase64"] = base64.StdEncoding.EncodeToString(front)
+	}
+	return map[string]any{"model": model, "applicantId": applicant}
+}
+
+// face validates a face alone.
+func (c *client) face(applicant string, picture []byte) *apitest.Answer {
+	c.t.Helper()
+	return c.post(validation, request(applicant, 10, picture, nil))
+}
+
+func golden(t testing.TB, a *apitest.Answer, status int, want string) {
+	t.Helper()
+	apitest.Golden(t, a, status, "application/json", want)
+}
+
+func failure(code int, message string) string {
+	return fmt.Sprintf(`{"code":%d,"message":%q}`, code, message)
+}
+
+// of is a validation by face alone. The texts are JSON: true, false or null.
+func of(applicant string, attempt, left, status int, face, live, quality, success, errs string) string {
+	return fmt.Sprintf(`{"applicantId":%q,"attemptId":%d,"documentType":10,"document":null,"attemptsCount":5,"attemptsLeft":%d,"status":%d,`+
+		`"validationStatus":{"expired":null,"documentIsValid":null,"faceIsValid":%s,"antiSpoofingIsValid":%s,"qualityIsValid":%s},"invalidDataErrors":%s,`+
+		`"faceSuccess":%s,"documentSuccess":null,"documentHasNotExpired":null,"documentValidationTests":[],"callBackUrl":null}`,
+		applicant, attempt, left, status, face, live, quality, errs, success)
+}
+
+const (
+	yes  = "true"
+	no   = "false"
+	null = "null"
+)
+
+func TestRegistrationAndAuthorisation(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	a := c.applicant(`{}`)
+	golden(t, c.face(a, f.A1()), 200, of(a, 1, 0, 0, yes, yes, yes, yes, "[]"))
+	golden(t, c.face(a, f.A2()), 200, of(a, 1, 0, 0, yes, yes, yes, yes, "[]"))
+	golden(t, c.face(a, f.B1()), 200, of(a, 1, 0, 1, no, yes, yes, no, "[]"))
+	golden(t, c.face(a, f.Spoof()), 200, of(a, 1, 0, 1, null, no, yes, no, "[]"))
+	golden(t, c.post(validation, request(a, 1, f.A2(), f.A1())), 400, failure(120036, `Request "`+a+`" was already completed`))
+
+	b := c.applicant(`{}`)
+	golden(t, c.face(b, f.A2()), 200, of(b, 1, 4, 1, no, yes, yes, no, "[]")) // A's face is another applicant's
+	golden(t, c.face(b, f.Blur()), 200, of(b, 2, 3, 1, null, null, no, no, "[]"))
+	golden(t, c.face(b, f.Junk()), 200, of(b, 3, 2, 2, null, null, null, no, `["faceImageBase64 is no picture that can be used"]`))
+	golden(t, c.face(b, f.B1()), 200, of(b, 4, 0, 0, yes, yes, yes, yes, "[]"))
+
+	if n := c.s.Door.Unlocked(); n != 0 {
+		t.Errorf("the door was unlocked %d times", n)
+	}
+	p, err := c.s.DB.Person(t.Context(), a)
+	if err != nil || p.Consent == nil || p.Consent.Text != "3" || p.Consent.How != "api" {
+		t.Errorf("the applicant's consent is %v, %v", p.Consent, err)
+	}
+	c.s.Update(t, func(tx *store.Tx) error {
+		_, err := tx.RemoveTemplates(a)
+		return err
+	})
+	golden(t, c.face(a, f.A2()), 400, failure(120043, "Applicant profile not found"))
+}
+
+func TestAttempts(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	a := c.applicant(`{}`)
+	for i := range 4 {
+		golden(t, c.face(a, f.Spoof()), 200, of(a, i+1, 4-i, 1, null, no, yes, no, "[]"))
+	}
+	used := failure(120037, `All available attempts were used for requestId "`+a+`"`)
+	golden(t, c.face(a, f.Spoof()), 400, used)
+	golden(t, c.face(a, f.A1()), 400, used)
+	golden(t, c.post(validation, request(a, 2, f.A1(), f.A1())), 400, used)
+	for _, e := range c.s.Events(t) {
+		if e.Scores.Match != nil {
+			t.Errorf("a similarity was recorded of pictures that show nobody alive: %s", e.Line())
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	open := c.applicant(`{}`)
+	with := func(model string) string { return `{"applicantId":"` + open + `","model":` + model + `}` }
+	for _, tt := range []struct {
+		name   string
+		body   any
+		status int
+		want   string
+	}{
+		{"empty", with(`{"documentType":10,"faceImageBase64":""}`), 400, failure(120038, "Face image is empty")},
+		{"nothing behind a prefix", with(`{"documentType":10,"faceImageBase64":"data:image/png;base64,"}`), 400, failure(120038, "Face image is empty")},
+		{"no field", with(`{"documentType":10}`), 400, failure(120042, "Face image is required")},
+		{"null", with(`{"documentType":10,"faceImageBase64":null}`), 400, failure(120042, "Face image is required")},
+		{"no face", request(open, 10, f.None(), nil), 400, failure(120038, "No faces found")},
+		{"many faces", request(open, 10, f.Many(), nil), 400, failure(120038, "Multiple faces found")},
+		{"type 7", request(open, 7, f.A1(), nil), 400, failure(120041, "This document type is not supported")},
+		{"cancelled", request(c.applicant(`{"status":3}`), 10, f.A1(), nil), 400, failure(120040, "Request is closed")},
+		{"verified by hand", request(c.applicant(`{"status":1}`), 10, f.A1(), nil), 400, failure(120043, "Applicant doesn't have verified face")},
+		{"unknown applicant", request("x", 10, f.A1(), nil), 404, failure(404, "Validation Request x not found")},
+		{"no applicant", `{"model":{}}`, 404, failure(404, "Validation Request  not found")},
+		{"half", `{`, 400, failure(400, "Bad Request")},
+		{"wrong type", with(`{"documentType":"10"}`), 400, failure(400, "Bad Request")},
+		{"a name twice", `{"applicantId":"a","applicantId":"b"}`, 400, failure(400, "Bad Request")},
+		{"deep", strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100), 400, failure(400, "Bad Request")},
+		{"not UTF-8", "{\"applicantId\":\"\xff\"}", 400, failure(400, "Bad Request")},
+		{"too large", strings.Repeat(" ", 10<<20+1), 413, failure(413, "Request Entity Too Large")},
+	} {
+		t.Run(tt.name, func(t *testing.T) { golden(t, c.post(validation, tt.body), tt.status, tt.want) })
+	}
+	t.Run("invalid data", func(t *testing.T) {
+		golden(t, c.post(validation, with(`{"documentType":10,"faceImageBase64":"%%%"}`)), 200, of(open, 1, 4, 2, null, null, null, no, `["faceImageBase64 is not base64"]`))
+	})
+}
+
+func TestSettings(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	a := c.applicant(`{}`)
+	c.set(`{"save_face_profile":false}`)
+	golden(t, c.face(a, f.A1()), 400, failure(120041, "This document type is not supported"))
+	c.set(`{"lrs":true,"endeavors":["known"]}`)
+	r := request(a, 10, f.A1(), nil)
+	r["endeavorId"] = "x"
+	golden(t, c.post(validation, r), 400, failure(120044, "Invalid endeavor info"))
+	r["endeavorId"] = "known"
+	golden(t, c.post(validation, r), 200, of(a, 1, 0, 0, yes, yes, yes, yes, "[]"))
+	c.set(`{"attempts":1}`)
+	b := c.applicant(`{}`)
+	golden(t, c.face(b, f.Spoof()), 400, failure(120037, `All available attempts were used for requestId "`+b+`"`))
+}
+
+func TestKeys(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	a := c.applicant(`{}`)
+	good, all := c.key, []string{store.ScopeRead, store.ScopeAuthenticate, store.ScopeEnrol}
+	for _, tt := range []struct {
+		name, path string
+		key        store.Key
+		status     int
+		want       string
+	}{
+		{"scope read", validation, store.Key{Project: "site", Scopes: all[:1]}, 403, failure(403, "Forbidden")},
+		{"registration without enrol", validation, store.Key{Project: "site", Scopes: all[:2]}, 403, failure(403, "Forbidden")},
+		{"applicants without enrol", applicants, store.Key{Project: "site", Scopes: all[:2]}, 403, failure(403, "Forbidden")},
+		{"nobody vouches for consent", validation, store.Key{Project: "site", Scopes: all}, 403, failure(403, "Forbidden")},
+		{"another project", validation, store.Key{Project: "other", Scopes: all}, 404, failure(404, "Validation Request "+a+" not found")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.key.API = store.APIBaf
+			_, c.key = c.s.Key(t, tt.key)
+			body := any(request(a, 10, f.A1(), nil))
+			if tt.path == applicants {
+				body = `{}`
+			}
+			golden(t, c.post(tt.path, body), tt.status, tt.want)
+		})
+	}
+	c.key = "sk_nope"
+	golden(t, c.face(a, f.A1()), 401, failure(401, "Unauthorized"))
+	golden(t, c.s.Call(t, "POST", validation, nil, []byte(`{}`)), 401, failure(401, "Unauthorized"))
+	x := c.s.Call(t, "GET", validation, map[string]string{"Authorization": "Bearer " + good}, nil)
+	golden(t, x, 405, failure(405, "Method Not Allowed"))
+	if x.Header.Get("Allow") != "POST" {
+		t.Errorf("Allow: %s", x.Header.Get("Allow"))
+	}
+	c.key = good
+	if !strings.HasPrefix(good, "sk_") {
+		t.Errorf("a key begins %.3q", good)
+	}
+	golden(t, c.post("/publicapi"+validation, request(a, 10, f.A1(), nil)), 200, of(a, 1, 0, 0, yes, yes, yes, yes, "[]"))
+}
+
+func TestTooMany(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	a := c.applicant(`{}`)
+	golden(t, c.face(a, f.A1()), 200, of(a, 1, 0, 0, yes, yes, yes, yes, "[]"))
+	for range 4 {
+		golden(t, c.face(a, f.B1()), 200, of(a, 1, 0, 1, no, yes, yes, no, "[]"))
+	}
+	x := c.face(a, f.A2())
+	golden(t, x, 429, failure(429, "Too Many Requests"))
+	if x.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+}
+
+func TestModelsAreMissing(t *testing.T) {
+	f := apitest.NewFaces(t)
+	for _, tt := range []struct{ role, message string }{
+		{"embed_foamliu", "Profile search is missing"},
+		{"mesh", "Quality calculation failed"},
+		{"live_27", "Liveness calculation failed"},
+	} {
+		t.Run(tt.role, func(t *testing.T) {
+			c := newClient(t, apitest.Options{Broken: []string{tt.role}})
+			golden(t, c.face(c.applicant(`{}`), f.A1()), 400, failure(120039, tt.message))
+		})
+	}
+}
+
+// What fails of our own is told without any detail.
+func TestOwnFailure(t *testing.T) {
+	c := newClient(t, apitest.Options{})
+	c.set(`{"attempts":9}`) // settings that nobody can have set with the command
+	golden(t, c.post(validation, `{}`), 400, failure(120029, `Graphql error: "internal error"`))
+}
+
+func TestApplicants(t *testing.T) {
+	c := newClient(t, apitest.Options{})
+	golden(t, c.post(applicants, `{"firstName":"Ann","lastName":"Other","phone":"+1","email":"a@x","metadata":{"additionalProp1":"v"},"callbackUrl":"https://x/y","sendSms":true,"status":0,"verificationMethod":1}`), 200,
+		`{"applicantId":"<uuid>","validationLink":"<string>"}`)
+	id := c.applicant(`{"firstName":"Ann","lastName":"Other","callbackUrl":"https://x/y"}`)
+	one := `{"firstName":"Ann","lastName":"Other","phone":null,"email":null,"metadata":null,"callbackUrl":"https://x/y","sendSms":null,"status":0,"verificationMethod":null,"applicantId":"` + id + `","attemptsCount":5,"attemptsLeft":5}`
+	golden(t, c.get(applicants+"/"+id), 200, one)
+	golden(t, c.get(applicants+"?Page=2&PageSize=1"), 200, `{"page":2,"pageSize":1,"total":2,"totalPages":2,"items":[`+one+`]}`)
+	golden(t, c.get(applicants+"/x"), 404, failure(404, "Validation Request x not found"))
+	golden(t, c.get(applicants+"?Page=0"), 400, failure(400, "Bad Request"))
+	for _, body := range []string{`{"status":4}`, `{"status":"1"}`, `{"firstName":"` + strings.Repeat("x", 200) + `"}`, `{"lastName":"\u0000"}`, `[]`} {
+		golden(t, c.post(applicants, body), 400, failure(400, "Bad Request"))
+	}
+	golden(t, c.post("/publicapi"+applicants, `{}`), 200, `{"applicantId":"<uuid>","validationLink":"<string>"}`)
+	if log := c.s.Log.String(); strings.Contains(log, "Ann") {
+		t.Error("a name is in the log")
+	}
+}
+
+// A read is what a validation with a drawn card says; members are JSON.
+type read struct {
+	attempt, left, status                int
+	expires                              string
+	expired, document, face, success     string
+	digits, portrait, portraitWhy, notEx string
+}
+
+func test(name, result, why string) string {
+	status := map[string]string{"Passed": "0", "Failed": "1", "Skipped": "2"}[result]
+	return fmt.Sprintf(`{"displayName":%q,"name":%q,"status":%s,"statusString":%q,"reason":%s}`, name, name, status, result, why)
+}
+
+// body is the whole of it.
+func (r read) body(applicant string) string {
+	return fmt.Sprintf(`{"applicantId":%q,"attemptId":%d,"documentType":1,"document":{"privateName":"ANNA MARIA","abbr3Country":"UTO","abbrCountry":null,"address":null,"city":null,`+
+		`"class":null,"country":null,"dob":"1984-04-12","expires":%q,"eyes":null,"familyName":"MUSTER","firstName":"ANNA","fullName":"ANNA MARIA MUSTER","gender":"FEMALE",`+
+		`"hair":null,"height":null,"id":"B12345678","idType":"ID","issued":null,"middleName":"MARIA","postalBox":null,"state":null,"issuedBy":"UTO","template":null,"weight":null,"zip":null},`+
+		`"attemptsCount":5,"attemptsLeft":%d,"status":%d,"validationStatus":{"expired":%s,"documentIsValid":%s,"faceIsValid":%s,"antiSpoofingIsValid":true,"qualityIsValid":true},"invalidDataErrors":[],`+
+		`"faceSuccess":%s,"documentSuccess":%s,"documentHasNotExpired":%s,"documentValidationTests":[`+
+		`{"displayName":"AddressValidation","name":"AddressValidation","status":2,"statusString":"Skipped","reason":"Integration was skipped by flow"},`+
+		`{"displayName":"DMV","name":"DMVValidation","status":-1,"statusString":"Disabled","reason":"Integration was turned off"},`+
+		`{"displayName":"IdentiFraud","name":"IdentiFraudValidation","status":-1,"statusString":"Disabled","reason":"Integration was turned off"},`+
+		`%s,%s],"callBackUrl":null}`,
+		applicant, r.attempt, r.expires, r.left, r.status, r.expired, r.document, r.face, r.face, r.success, r.notEx,
+		test("MRZCheckDigits", r.digits, null), test("FaceOnDocument", r.portrait, r.portraitWhy))
+}
+
+func TestDocuments(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	good := read{1, 0, 0, "2040-01-31", no, yes, yes, yes, "Passed", "Passed", null, yes}
+	try := func(t *testing.T, applicant string, face, card []byte, status int, want string) {
+		t.Helper()
+		golden(t, c.post(validation, request(applicant, 2, face, card)), status, want)
+	}
+	t.Run("what fails", func(t *testing.T) {
+		a := c.applicant(`{}`)
+		old := good
+		old.attempt, old.left, old.status, old.expires, old.expired, old.success, old.notEx = 1, 4, 1, "2012-01-31", yes, no, no
+		try(t, a, f.A2(), f.OldCard(), 200, old.body(a))
+		bad := good
+		bad.attempt, bad.left, bad.status, bad.document, bad.expired, bad.success, bad.notEx, bad.digits = 2, 3, 1, no, null, no, null, "Failed"
+		try(t, a, f.A2(), f.BadCard(), 200, bad.body(a))
+		other := good
+		other.attempt, other.left, other.status, other.face, other.portrait = 3, 2, 1, no, "Failed"
+		try(t, a, f.B1(), f.Card(), 200, other.body(a))
+		none := other
+		none.attempt, none.left, none.portrait, none.portraitWhy = 4, 1, "Skipped", `"No face was found on the document"`
+		try(t, a, f.A2(), f.FacelessCard(), 200, none.body(a))
+		try(t, a, f.A2(), f.PlainCard(), 400, failure(120037, `All available attempts were used for requestId "`+a+`"`))
+	})
+	t.Run("an unsure clock", func(t *testing.T) {
+		a := c.applicant(`{}`)
+		unsure := good
+		unsure.left, unsure.status, unsure.expired, unsure.success, unsure.notEx = 5, 3, null, null, null
+		c.s.Clock.SetUnsure(true)
+		try(t, a, f.A2(), f.Card(), 200, unsure.body(a))
+		c.s.Clock.SetUnsure(false)
+	})
+	t.Run("what is no document", func(t *testing.T) {
+		a := c.applicant(`{}`)
+		want := func(attempt int, why string) string {
+			s := strings.Replace(of(a, attempt, 5-attempt, 2, null, yes, yes, null, `["`+why+`"]`), `"documentType":10`, `"documentType":2`, 1)
+			return s
+		}
+		try(t, a, f.A2(), nil, 200, want(1, "frontImageBase64 is required"))
+		try(t, a, f.A2(), f.Junk(), 200, want(2, "frontImageBase64 is no picture that can be used"))
+		try(t, a, f.A2(), f.PlainCard(), 200, want(3, "the document is not recognized"))
+	})
+	t.Run("success", func(t *testing.T) {
+		a := c.applicant(`{}`)
+		try(t, a, f.A2(), f.Card(), 200, good.body(a))
+		try(t, a, f.A2(), f.Card(), 400, failure(120036, `Request "`+a+`" was already completed`))
+		golden(t, c.face(a, f.A1()), 200, of(a, 1, 0, 0, yes, yes, yes, yes, "[]"))
+	})
+}
+
+// A reader that breaks down is an error of ours that takes no attempt from the applicant.
+func TestReaderFails(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClientOf(t, baf.RegisterBroken, apitest.Options{})
+	a := c.applicant(`{}`)
+	golden(t, c.post(validation, request(a, 1, f.A2(), f.Card())), 200,
+		strings.Replace(of(a, 1, 5, 3, null, yes, yes, null, "[]"), `"documentType":10`, `"documentType":1`, 1))
+}

@@ -1,0 +1,39 @@
+package baf
+
+import (
+	"testing"
+
+	"facegate/api"
+)
+
+// Whatever a body holds, it is decoded or refused.
+func FuzzValidation(f *testing.F) {
+	f.Add([]byte(`{"model":{"faceImageBase64":"AA==","frontImageBase64":null,"documentType":10},"applicantId":"a","endeavorId":"b"}`))
+	f.Add([]byte(`{"model":{"documentType":"10"}}`))
+	f.Add([]byte(`{"model":[[[[[`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var in validationRequest
+		if err := api.Decode(body, &in); err != nil {
+			return
+		}
+		if in.Model.FaceImage != nil {
+			_, _ = api.Base64(*in.Model.FaceImage) // only that it ends
+		}
+		_, _ = front(&in)
+	})
+}
+
+// What is accepted of an applicant can be kept and is found again as it was.
+func FuzzApplicant(f *testing.F) {
+	f.Add([]byte(`{"firstName":"Ann","metadata":{"additionalProp1":"v"},"status":1}`))
+	f.Add([]byte(`{"status":-1}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var a applicantRequest
+		if api.Decode(body, &a) != nil || a.check() != nil {
+			return
+		}
+		if name := a.name(); len(name) > 256 {
+			t.Errorf("a name of %d bytes", len(name))
+		}
+	})
+}
