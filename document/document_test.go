@@ -67,6 +67,50 @@ func TestSpecimens(t *testing.T) {
 	t.Logf("%d of %d", exact, valid)
 }
 
+func TestDegraded(t *testing.T) {
+	if os.Getenv("DEGRADE") == "" {
+		t.Skip()
+	}
+	dir, rows := labels(t, "id_docs")
+	r := Open()
+	for _, how := range []struct {
+		name string
+		do   func(*imgproc.Image) *imgproc.Image
+	}{
+		{"smaller", func(m *imgproc.Image) *imgproc.Image {
+			o := imgproc.New(m.W*8/10, m.H*8/10)
+			imgproc.ResizeArea(o, m)
+			return o
+		}},
+		{"larger", func(m *imgproc.Image) *imgproc.Image {
+			o := imgproc.New(m.W*5/2, m.H*5/2)
+			imgproc.ResizeLinear(o, m)
+			return o
+		}},
+		{"turned 4", func(m *imgproc.Image) *imgproc.Image { return turned(m, 4) }},
+		{"turned 180", func(m *imgproc.Image) *imgproc.Image { return turned(m, 180) }},
+		{"turned 83", func(m *imgproc.Image) *imgproc.Image { return turned(m, 83) }},
+	} {
+		exact, n := 0, 0
+		for _, row := range rows {
+			if row[4] != "valid" {
+				continue
+			}
+			n++
+			d, _ := r.Read(t.Context(), how.do(picture(t, filepath.Join(dir, row[0]))))
+			got := strings.Join(d.Lines, "|")
+			if got == row[3] && d.Valid {
+				exact++
+			} else if d.Valid {
+				t.Logf("WRONG %s %s\n%s\n%s", how.name, row[0], row[3], got)
+			} else {
+				t.Logf("%s %s %s %v", how.name, row[0], d.Kind, d.Checks)
+			}
+		}
+		t.Logf("%s: %d of %d", how.name, exact, n)
+	}
+}
+
 func TestBarcodes(t *testing.T) {
 	dir, rows := labels(t, "pdf417")
 	n := 0

@@ -2,6 +2,7 @@ package document
 
 import (
 	"math"
+	"strings"
 
 	"facegate/document/mrz"
 	"facegate/document/ocrb"
@@ -9,9 +10,10 @@ import (
 
 // What a zone must have to be one, and its letters to be beyond doubt.
 const (
-	minFit    = .80 // mean correlation of the cells with the characters read
-	minLetter = .60 // correlation of a character that no check digit covers
-	minMargin = .02 // by which that character beats the next its field may have
+	minFit     = .80  // mean correlation of the cells with the characters read
+	minLetter  = .60  // correlation of a character that no check digit covers
+	maxForeign = .06  // by which a character its field cannot have may fit better
+	minMargin  = .015 // by which that character beats the next its field may have
 )
 
 // decide turns a zone's evidence into characters and checks them. ok is false where it is
@@ -29,11 +31,15 @@ func decide(z ocrb.Zone) (d Document, ok bool) {
 		for k := range cells {
 			alphabet, covered := format.Alphabet(i, k)
 			if covered {
-				b[k] = t.choose(&cells[k])
+				b[k], _ = t.best(&cells[k], ocrb.Alphabet)
 				continue
 			}
-			// Nothing checks this one: what its field cannot have is no reading of it.
-			c, margin := cells[k].Best(alphabet)
+			// Nothing checks this one. What its field cannot have is no reading of it, unless
+			// it is plain that it is printed there.
+			c, margin := t.best(&cells[k], alphabet)
+			if free, _ := t.best(&cells[k], ocrb.Alphabet); cells[k].Score(free)-cells[k].Score(c) > maxForeign {
+				c = free
+			}
 			b[k] = c
 			if cells[k].Score(c) < minLetter || margin < minMargin {
 				legible = false
@@ -66,9 +72,16 @@ func formatOf(z ocrb.Zone) mrz.Format {
 	return ""
 }
 
-// twins are the digits and letters that print makes alike.
-func twins() [5][2]byte {
-	return [5][2]byte{{'0', 'O'}, {'1', 'I'}, {'2', 'Z'}, {'5', 'S'}, {'8', 'B'}}
+// A pair is a digit and a letter that print makes alike. The numbers are by how much the
+// digit's score is above the letter's where the one or the other is printed, the medians
+// over the specimens.
+type pair struct {
+	digit, letter     byte
+	isDigit, isLetter float64
+}
+
+func twins() [5]pair {
+	return [5]pair{{'0', 'O', .10, -.10}, {'1', 'I', .25, -.17}, {'2', 'Z', .08, -.21}, {'5', 'S', .17, -.17}, {'8', 'B', .09, -.03}}
 }
 
 // A scale says for each pair of twins by how much the digit's score must beat the letter's.
@@ -76,13 +89,12 @@ type scale [5]float64
 
 // balance learns from the fields that hold only digits and those that hold only letters how
 // alike this document prints each pair, and puts the boundary for its mixed fields halfway.
-// Where it prints one of a pair nowhere, that one is taken to lie as far off as usual.
+// Where it prints one of a pair nowhere, that one is taken to be as it usually is.
 func balance(z ocrb.Zone, format mrz.Format) scale {
 	const digits, letters = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ<"
-	const usual = .05 // how far a printed character's own score is above its twin's
 	var s scale
 	for p, pair := range twins() {
-		var sum, n [2]float64
+		var sum, n [2]float64 // of the digit and of the letter
 		for i, cells := range z.Lines {
 			for k := range cells {
 				alphabet, _ := format.Alphabet(i, k)
@@ -90,28 +102,23 @@ func balance(z ocrb.Zone, format mrz.Format) scale {
 				if !digit && !letter {
 					continue
 				}
-				side := 0
+				side, want := 0, pair.digit
 				if letter {
-					side = 1
+					side, want = 1, pair.letter
 				}
-				if c, _ := cells[k].Best(alphabet); c == pair[side] {
-					sum[side] += cells[k].Score(pair[0]) - cells[k].Score(pair[1])
+				if c, _ := cells[k].Best(alphabet); c == want {
+					sum[side] += pair.difference(&cells[k])
 					n[side]++
 				}
 			}
 		}
-		// The usual distance counts as one observation.
-		of := [2]float64{usual, -usual}
-		for side := range of {
-			of[side] = (of[side] + sum[side]) / (1 + n[side])
-		}
-		s[p] = (of[0] + of[1]) / 2
-		if math.IsNaN(s[p]) {
-			s[p] = 0
-		}
+		// What is usual counts as one observation.
+		s[p] = ((pair.isDigit+sum[0])/(1+n[0]) + (pair.isLetter+sum[1])/(1+n[1])) / 2
 	}
 	return s
 }
+
+func (p *pair) difference(c *ocrb.Cell) float64 { return c.Score(p.digit) - c.Score(p.letter) }
 
 // onlyOf reports whether an alphabet has nothing but the characters of the set, fillers aside.
 func onlyOf(alphabet, set string) bool {
@@ -132,17 +139,22 @@ func onlyOf(alphabet, set string) bool {
 	return n > 0
 }
 
-// choose is the character of a cell whose field may have any.
-func (s *scale) choose(c *ocrb.Cell) byte {
-	best, _ := c.Best("")
+// best is the character of a cell among those of the alphabet, and by how much it beats
+// the next. Between twins the scale decides.
+func (s *scale) best(c *ocrb.Cell, alphabet string) (char byte, margin float64) {
+	char, margin = c.Best(alphabet)
 	for p, pair := range twins() {
-		if best != pair[0] && best != pair[1] {
+		if char != pair.digit && char != pair.letter || strings.IndexByte(alphabet, pair.digit) < 0 || strings.IndexByte(alphabet, pair.letter) < 0 {
 			continue
 		}
-		if c.Score(pair[0])-c.Score(pair[1]) >= s[p] {
-			return pair[0]
+		above := pair.difference(c) - s[p]
+		char = pair.digit
+		other := pair.letter
+		if above < 0 {
+			char, other = other, char
 		}
-		return pair[1]
+		_, margin = c.Best(strings.ReplaceAll(alphabet, string(other), ""))
+		return char, min(margin, math.Abs(above))
 	}
-	return best
+	return char, margin
 }

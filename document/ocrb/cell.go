@@ -71,6 +71,7 @@ type row struct {
 	line
 	kind        int     // softness of the templates that fit
 	tall        float64 // height of a capital over the pitch
+	wide        float64 // width of a character over what is usual at this pitch
 	shift       float64 // of the capitals' middle below the line, in cell pixels
 	first       int     // number of the leftmost cell, counted from the phase
 	cells       []Cell
@@ -82,18 +83,18 @@ type row struct {
 
 // patch samples the cell whose middle is the i-th, moved by dx and dy cell pixels. It
 // returns the contrast before it standardised the patch.
-func (r *row) patch(dst []float32, i int, dx, dy, tall float64) float64 {
+func (r *row) patch(dst []float32, i int, dx, dy float64) float64 {
 	x := r.phase + float64(i)*r.pitch
 	slope := r.b + 2*r.c*x
 	norm := math.Hypot(1, slope)
 	ux, uy := 1/norm, slope/norm
 	sx := r.pitch * norm / cellW
-	sy := sx * tall * cellW / capH
+	sy := sx * r.tall * cellW / capH
 	cx, cy := x, r.y(x)
 	for py := range cellH {
 		v := (float64(py) + .5 - cellH/2.0 + dy) * sy
 		for px := range cellW {
-			u := (float64(px) + .5 - cellW/2.0 + dx) * sx
+			u := ((float64(px)+.5-cellW/2.0)*r.wide + dx) * sx
 			gx, gy := cx+u*ux-v*uy, cy+u*uy+v*ux
 			dst[py*cellW+px] = -r.level.cubic((gx+.5)*r.levelFactor-.5, (gy+.5)*r.levelFactor-.5)
 		}
@@ -155,55 +156,67 @@ func (f *Finder) read(l line, levels pyramid) (*row, bool) {
 		return nil, false
 	}
 	buf := make([]float32, pixels)
-	if r.look(f, buf, n, max(1, n/10), []float64{.8, .95, 1.1, 1.25, 1.45}, 5, 2, 1) < .45 {
+	r.wide, r.tall = 1, 1.1
+	if r.look(f, buf, n, max(1, n/10), []float64{.73, .86, 1, 1.14, 1.32}, []float64{1}, 5, 2, 1) < .45 {
 		return nil, false
 	}
-	if r.look(f, buf, n, 2, []float64{r.tall * .94, r.tall, r.tall * 1.06}, 1, 1, 0) < .5 {
+	if r.look(f, buf, n, 2, []float64{.94, 1, 1.06}, []float64{1}, 1, 1, 0) < .5 {
 		return nil, false
 	}
+	r.look(f, buf, n, 2, []float64{.97, 1, 1.03}, []float64{.9, 1, 1.1}, .5, .5, r.kind)
 	r.cells = make([]Cell, n)
 	r.dy[0] = r.shift
-	for _, reach := range []float64{2, 1, 1} {
-		r.classify(f, buf, reach)
-	}
+	r.classify(f, buf, 2, 1)
+	r.classify(f, buf, 1, 1)
+	r.classify(f, buf, 1, .5)
 	for i := range r.cells {
 		r.fit += r.cells[i].top() / float64(n)
 	}
 	return r, r.fit > .5
 }
 
-// look finds height, shift and softness with which every step-th cell fits best, within
-// reach of the shift so far, and returns how well. A kind of 0 tries all.
-func (r *row) look(f *Finder, buf []float32, n, step int, heights []float64, reach, stride float64, kind int) float64 {
-	best, from, count := -1.0, r.shift, 0
-	for _, tall := range heights {
-		for dy := from - reach; dy <= from+reach; dy += stride {
-			var sums [kinds]float64
-			count = 0
-			for i := step / 2; i < n; i += step {
-				count++
-				if r.patch(buf, r.first+i, 0, dy, tall) < minContrast {
-					continue
-				}
-				for k := range kinds {
-					if kind != 0 && k != kind {
-						continue
+// look finds height, width, shift and softness with which every step-th cell fits best:
+// within reach of the shift so far, at the factors of height and width that are given. It
+// returns how well. A kind of 0 tries all.
+func (r *row) look(f *Finder, buf []float32, n, step int, heights, widths []float64, reach, stride float64, kind int) float64 {
+	found, best, from := *r, -1.0, r.shift
+	tall, wide := r.tall, r.wide
+	count := float64((n - step/2 + step - 1) / step)
+	for _, h := range heights {
+		for _, w := range widths {
+			r.tall, r.wide = tall*h, wide*w
+			for r.shift = from - reach; r.shift <= from+reach; r.shift += stride {
+				for k, s := range r.sums(f, buf, n, step, kind) {
+					if s > best {
+						best, found = s, *r
+						found.kind = k
 					}
-					top := float32(0)
-					for _, t := range f.templates[k] {
-						top = max(top, dot(t, buf))
-					}
-					sums[k] += float64(top)
-				}
-			}
-			for k, s := range sums {
-				if s > best {
-					best, r.kind, r.tall, r.shift = s, k, tall, dy
 				}
 			}
 		}
 	}
-	return best / float64(max(1, count))
+	*r = found
+	return best / max(1, count)
+}
+
+// sums adds up how well every step-th cell fits, for each softness.
+func (r *row) sums(f *Finder, buf []float32, n, step, kind int) (sums [kinds]float64) {
+	for i := step / 2; i < n; i += step {
+		if r.patch(buf, r.first+i, 0, r.shift) < minContrast {
+			continue
+		}
+		for k := range kinds {
+			if kind != 0 && k != kind {
+				continue
+			}
+			top := float32(0)
+			for _, t := range f.templates[k] {
+				top = max(top, dot(t, buf))
+			}
+			sums[k] += float64(top)
+		}
+	}
+	return sums
 }
 
 func (r *row) correction(i int) (dx, dy float64) {
@@ -211,9 +224,9 @@ func (r *row) correction(i int) (dx, dy float64) {
 	return r.dx[0] + r.dx[1]*u + r.dx[2]*u*u, r.dy[0] + r.dy[1]*u + r.dy[2]*u*u
 }
 
-// classify scores every cell within reach of where it should be, and then moves where
+// classify scores every cell within reach of where it should be, in steps of stride, and then moves where
 // cells should be to where they fitted best.
-func (r *row) classify(f *Finder, buf []float32, reach float64) {
+func (r *row) classify(f *Finder, buf []float32, reach, stride float64) {
 	var sx, sy [3]float64
 	var s [5]float64
 	for i := range r.cells {
@@ -223,9 +236,9 @@ func (r *row) classify(f *Finder, buf []float32, reach float64) {
 		}
 		cx, cy := r.correction(i)
 		var bx, by, best float64
-		for dy := -reach; dy <= reach; dy++ {
-			for dx := -reach; dx <= reach; dx++ {
-				if r.patch(buf, r.first+i, cx+dx, cy+dy, r.tall) < minContrast {
+		for dy := -reach; dy <= reach; dy += stride {
+			for dx := -reach; dx <= reach; dx += stride {
+				if r.patch(buf, r.first+i, cx+dx, cy+dy) < minContrast {
 					continue
 				}
 				away := float32(farther * (dx*dx + dy*dy))
