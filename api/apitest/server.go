@@ -32,7 +32,8 @@ type Options struct {
 	Deadline  time.Duration // of the judge, 0: a minute, so that a slow machine fails no test
 	Waiting   int           // pictures that may wait, 0: the judge's default
 	Yield     func(context.Context)
-	NoConsent bool // the store does not ask for consent
+	Idle      time.Duration // of the judge
+	NoConsent bool          // the store does not ask for consent
 }
 
 // A Server is an API that runs until the test ends.
@@ -58,13 +59,14 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 	if err != nil {
 		tb.Fatal(err)
 	}
-	an, lacks := pipeline.OpenParts(engine.Load, "")
+	open := func() (*pipeline.Analyser, error) { return pipeline.OpenParts(engine.Load, "") }
+	first, lacks := open() // the judge's first one, once it is asked what it makes
 	if lacks != nil && len(o.Broken) == 0 {
 		tb.Fatal(lacks)
 	}
 	var id *pipeline.Identifier
-	if an.Embeds() {
-		if id, err = kiosk.NewIdentifier(engine.Models.List(), an); err != nil {
+	if first.Embeds() {
+		if id, err = kiosk.NewIdentifier(engine.Models.List(), first); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -79,8 +81,14 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 		o.Deadline = time.Minute
 	}
 	s.Judge = judge.New(judge.Options{
-		Open: func() (*pipeline.Analyser, error) { return an, lacks }, Identifier: id, DB: s.DB,
-		Yield: o.Yield, Deadline: o.Deadline, Waiting: o.Waiting, Log: log,
+		Open: func() (*pipeline.Analyser, error) {
+			if an := first; an != nil {
+				first = nil
+				return an, lacks
+			}
+			return open()
+		},
+		Identifier: id, DB: s.DB, Yield: o.Yield, Deadline: o.Deadline, Waiting: o.Waiting, Idle: o.Idle, Log: log,
 	})
 	k := kiosk.New(kiosk.Options{Audit: s.DB, Door: s.Door, Clock: s.Clock, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
 	s.Service = &api.Service{
@@ -100,8 +108,10 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 	tb.Cleanup(func() {
 		stop()
 		tasks.Wait()
-		// Whatever was not opened by the judge is closed here; twice does no harm.
-		if err := errors.Join(errs[0], errs[1], an.Close(), engine.Close(), s.DB.Close()); err != nil {
+		if first != nil { // no picture came
+			errs[0] = errors.Join(errs[0], first.Close())
+		}
+		if err := errors.Join(errs[0], errs[1], engine.Close(), s.DB.Close()); err != nil {
 			tb.Error(err)
 		}
 	})
