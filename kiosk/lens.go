@@ -37,6 +37,9 @@ type Lens struct {
 	// Board, where set, is told of black pictures and failing models, and asked whether anybody
 	// may be let in by face: a picture that stands still could be anybody's.
 	Board *health.Board
+	// Attend, where set, is told after each frame whether somebody is there who is not decided
+	// on: other work had better wait. It must not wait itself.
+	Attend func(somebody bool)
 
 	black  health.Blackness
 	looked time.Time // when the picture was last looked at for blackness
@@ -103,9 +106,16 @@ func (l *Lens) Run(ctx context.Context) error {
 		if l.Screen != nil {
 			l.Screen.See(l.Pipeline.Guidance())
 		}
+		if l.Attend != nil {
+			g := l.Pipeline.Guidance()
+			l.Attend(g.Faces > 0 && !g.Settled)
+		}
 		if settled {
 			l.settle(ctx, s, at)
 		}
+	}
+	if l.Attend != nil {
+		l.Attend(false)
 	}
 	if s, settled := l.Pipeline.End(); settled {
 		// The last person's record is written even when the daemon is told to stop.
