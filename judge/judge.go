@@ -34,8 +34,8 @@ type Options struct {
 	// Without one nothing can be compared, searched or enrolled.
 	Identifier *pipeline.Identifier
 	DB         *store.DB
-	// Yield, where set, waits while the camera needs the machine, at most until ctx ends. It is
-	// called between the stages of a picture.
+	// Yield, where set, waits while the camera needs the machine, at most until ctx ends, which is
+	// after two seconds of a picture's waits. It is called before each of its stages.
 	Yield    func(ctx context.Context)
 	Deadline time.Duration // that a picture may wait, 0: 10 s
 	Waiting  int           // pictures that may wait, 0: 16
@@ -50,6 +50,10 @@ const (
 	defaultIdle     = 5 * time.Minute
 	retryAfter      = time.Second
 )
+
+// yieldFor is how long a picture waits for the camera at most: most visits are decided by then,
+// and somebody who stays before the lens undecided does not end the service.
+const yieldFor = 2 * time.Second
 
 // maxAngle is how far a face may be turned, in degrees of yaw, for its liveness to be judged
 // from a posted picture: beyond it the quality is [face.Angle]. Pitch, which the mesh tells
@@ -173,9 +177,14 @@ func (j *Judge) Look(ctx context.Context, picture []byte, want api.Want) (*api.L
 
 // look is done by the worker.
 func (j *Judge) look(w *job) (*api.Look, error) {
+	left := yieldFor
 	pause := func() error {
-		if j.o.Yield != nil {
-			j.o.Yield(w.ctx)
+		if j.o.Yield != nil && left > 0 {
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(w.ctx, left)
+			j.o.Yield(ctx)
+			cancel()
+			left -= time.Since(began)
 		}
 		return w.ctx.Err()
 	}

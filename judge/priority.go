@@ -3,12 +3,7 @@ package judge
 import (
 	"context"
 	"sync"
-	"time"
 )
-
-// yieldFor is how long the stage of a picture waits for the camera at most: most visits are
-// decided by then, and somebody who stays before the lens undecided does not end the service.
-const yieldFor = 2 * time.Second
 
 // A Priority lets posted pictures wait while somebody before the lens is being decided on. It is
 // safe for concurrent use; the zero value lets nobody wait.
@@ -30,7 +25,7 @@ func (p *Priority) Attend(somebody bool) {
 	}
 }
 
-// Yield waits until nobody is there, two seconds have gone by or ctx ends.
+// Yield waits until nobody is there or ctx ends.
 func (p *Priority) Yield(ctx context.Context) {
 	p.mu.Lock()
 	free := p.free
@@ -38,11 +33,8 @@ func (p *Priority) Yield(ctx context.Context) {
 	if free == nil {
 		return
 	}
-	enough := time.NewTimer(yieldFor)
-	defer enough.Stop()
 	select {
 	case <-free:
-	case <-enough.C:
 	case <-ctx.Done():
 	}
 }
