@@ -1,14 +1,22 @@
 package document
 
 import (
+	"context"
 	"encoding/csv"
 	"errors"
+	"image/color"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ericlevine/zxinggo"
+	"github.com/ericlevine/zxinggo/pdf417"
+
+	"facegate/access"
+	"facegate/document/mrz"
 	"facegate/internal/sharedtest"
 	"facegate/pipeline/imgproc"
 )
@@ -42,85 +50,205 @@ func picture(t *testing.T, path string) *imgproc.Image {
 	return m
 }
 
-func TestSpecimens(t *testing.T) {
-	dir, rows := labels(t, "id_docs")
-	r := Open()
-	valid, exact := 0, 0
-	for _, row := range rows {
-		file, want, check := row[0], row[3], row[4]
-		start := time.Now()
-		d, err := r.Read(t.Context(), picture(t, filepath.Join(dir, file)))
-		if err != nil && !errors.Is(err, ErrNotRecognized) {
-			t.Errorf("%s: %v", file, err)
-			continue
-		}
-		got := strings.Join(d.Lines, "|")
-		if check == "valid" {
-			valid++
-			if d.Valid && got == want {
-				exact++
-				continue
-			}
-		}
-		t.Logf("%s (%s): kind %s, valid %v, exact %v, %v %+v\n%s\n%s", file, check, d.Kind, d.Valid, got == want, time.Since(start).Round(time.Millisecond), d.Checks, want, got)
+// misprinted are labels that differ from what the picture shows, with what it shows.
+func misprinted() map[string]string {
+	return map[string]string{
+		"ar_id_cards_Liechtenstein.png": "OSPELTBECK<<MARISA<<<<<<<<<<<<",
+		"ar_id_cards_Malta_BAD.png":     "SPITERI<MANDY<<<<<<<<<<<<<<<<<",
 	}
-	t.Logf("%d of %d", exact, valid)
 }
 
-func TestDegraded(t *testing.T) {
-	if os.Getenv("DEGRADE") == "" {
-		t.Skip()
-	}
+// Nine of ten specimens are read exactly, and nothing that is reported as valid is wrong:
+// upright, and every third of them turned, scaled or skewed.
+func TestSpecimens(t *testing.T) {
 	dir, rows := labels(t, "id_docs")
-	r := Open()
-	for _, how := range []struct {
+	views := []struct {
 		name string
 		do   func(*imgproc.Image) *imgproc.Image
 	}{
-		{"smaller", func(m *imgproc.Image) *imgproc.Image {
-			o := imgproc.New(m.W*8/10, m.H*8/10)
-			imgproc.ResizeArea(o, m)
-			return o
-		}},
-		{"larger", func(m *imgproc.Image) *imgproc.Image {
-			o := imgproc.New(m.W*5/2, m.H*5/2)
-			imgproc.ResizeLinear(o, m)
-			return o
-		}},
-		{"turned 4", func(m *imgproc.Image) *imgproc.Image { return turned(m, 4) }},
-		{"turned 180", func(m *imgproc.Image) *imgproc.Image { return turned(m, 180) }},
-		{"turned 83", func(m *imgproc.Image) *imgproc.Image { return turned(m, 83) }},
-	} {
-		exact, n := 0, 0
-		for _, row := range rows {
-			if row[4] != "valid" {
+		{"upright", func(m *imgproc.Image) *imgproc.Image { return m }},
+		{"scaled down", func(m *imgproc.Image) *imgproc.Image { return resized(m, .8, imgproc.ResizeArea) }},
+		{"scaled up", func(m *imgproc.Image) *imgproc.Image { return resized(m, 2.5, imgproc.ResizeLinear) }},
+		{"skewed", func(m *imgproc.Image) *imgproc.Image { return turned(m, 4) }},
+		{"upside down", func(m *imgproc.Image) *imgproc.Image { return turned(m, 180) }},
+		{"on its side", func(m *imgproc.Image) *imgproc.Image { return turned(m, 83) }},
+	}
+	r := Open()
+	for v, view := range views {
+		if v > 0 && testing.Short() {
+			break
+		}
+		exact, valid := 0, 0
+		for i, row := range rows {
+			file, want, check := row[0], row[3], row[4]
+			if v > 0 && (i+v)%3 != 0 && os.Getenv("FACEGATE_ALL_VIEWS") == "" {
 				continue
 			}
-			n++
-			d, _ := r.Read(t.Context(), how.do(picture(t, filepath.Join(dir, row[0]))))
+			d, err := r.Read(t.Context(), view.do(picture(t, filepath.Join(dir, file))))
+			if err != nil && !errors.Is(err, ErrNotRecognized) {
+				t.Errorf("%s: %v", file, err)
+				continue
+			}
 			got := strings.Join(d.Lines, "|")
-			if got == row[3] && d.Valid {
-				exact++
-			} else if d.Valid {
-				t.Logf("WRONG %s %s\n%s\n%s", how.name, row[0], row[3], got)
-			} else {
-				t.Logf("%s %s %s %v", how.name, row[0], d.Kind, d.Checks)
+			if name := misprinted()[file]; name != "" {
+				want = want[:62] + name
+			}
+			if check == "valid" {
+				valid++
+				if d.Valid && got == want {
+					exact++
+					continue
+				}
+			}
+			switch {
+			case d.Valid && want != "" && got != want, d.Valid && strings.HasPrefix(check, "bad"):
+				t.Errorf("%s, %s: valid, and wrong:\n%s\n%s", file, view.name, want, got)
+			case d.Kind == None:
+				t.Logf("%s, %s (%s): not recognized", file, view.name, check)
+			default:
+				t.Logf("%s, %s (%s): %s, valid %v, exact %v %v\n%s", file, view.name, check, d.Kind, d.Valid, got == want, failed(&d), got)
 			}
 		}
-		t.Logf("%s: %d of %d", how.name, exact, n)
+		t.Logf("%s: %d of %d", view.name, exact, valid)
+		share := .9
+		if v > 0 {
+			share = .7 // a third of 31: two misses are a fifth
+		}
+		if float64(exact) < share*float64(valid) {
+			t.Errorf("%s: %d of %d are read", view.name, exact, valid)
+		}
 	}
+}
+
+func failed(d *Document) (names []string) {
+	for _, c := range d.Checks {
+		if !c.Passed {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+func resized(m *imgproc.Image, k float64, how func(dst, src *imgproc.Image)) *imgproc.Image {
+	out := imgproc.New(int(float64(m.W)*k), int(float64(m.H)*k))
+	how(out, m)
+	return out
 }
 
 func TestBarcodes(t *testing.T) {
 	dir, rows := labels(t, "pdf417")
 	n := 0
 	for _, row := range rows {
-		text, err := barcode(t.Context(), picture(t, filepath.Join(dir, row[0])))
-		if err != nil || text != row[1] {
-			t.Logf("%s: %q, %v", row[0], text, err)
+		d, err := Open().Read(t.Context(), picture(t, filepath.Join(dir, row[0])))
+		if err != nil || d.Kind != PDF417 || d.Lines[0] != row[1] || d.Valid {
+			t.Logf("%s: %+v, %v", row[0], d, err)
 			continue
 		}
 		n++
 	}
 	t.Logf("%d of %d", n, len(rows))
+	if n*100 < len(rows)*95 {
+		t.Errorf("%d of %d are read", n, len(rows))
+	}
+}
+
+const licence = "@\n\x1e\rANSI 636023090102DL00410280ZO03210024DLDCAD\nDBA01122024\nDCSSAMPLE\nDACJOHN\nDADMIDDLE\nDBD12302020\nDBB01121999\nDBC1\nDAYBLU\n" +
+	"DAU070 in\nDAG111 N 5TH ST\nDAICOLUMBUS\nDAJOH\nDAK123456789  \nDAQ12345678\nDCGUSA\nDAZBLN\nDAW159\r"
+
+// drawn is a licence's barcode on a white card.
+func drawn(t *testing.T, text string) *imgproc.Image {
+	t.Helper()
+	bits, err := pdf417.NewPDF417Writer().Encode(text, zxinggo.FormatPDF417, 700, 250, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := imgproc.New(bits.Width()+100, bits.Height()+300)
+	for i := range m.Pix {
+		m.Pix[i] = 240
+	}
+	for y := range bits.Height() {
+		for x := range bits.Width() {
+			if bits.Get(x, y) {
+				o := (y+200)*m.Stride + 3*(x+50)
+				m.Pix[o], m.Pix[o+1], m.Pix[o+2] = 20, 20, 20
+			}
+		}
+	}
+	return m
+}
+
+func TestLicence(t *testing.T) {
+	card := drawn(t, licence)
+	blurred := resized(resized(card, .6, imgproc.ResizeArea), 1.7, imgproc.ResizeLinear)
+	for name, m := range map[string]*imgproc.Image{
+		"upright": card, "blurred": blurred, "turned 90": turned(card, 90), "turned 180": turned(card, 180), "skewed": turned(card, 7), "turned 33": turned(card, 33),
+	} {
+		d, err := Open().Read(t.Context(), m)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		at := time.Date(2024, 1, 12, 23, 0, 0, 0, time.UTC)
+		f := d.Fields
+		if !d.Valid || d.Kind != PDF417 || f.Number != "12345678" || f.Given != "JOHN MIDDLE" || f.Template != "09" || f.Issued != "2020-12-30" ||
+			d.Birth(at).String() != "1999-01-12" || *d.Expired(at, access.ClockSynced) || !*d.Expired(at.Add(time.Hour), access.ClockSynced) {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
+func TestExpired(t *testing.T) {
+	at := time.Date(2012, 4, 16, 0, 0, 0, 0, time.UTC)
+	r, err := mrz.Parse([]string{"P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := fromZone(r, true, nil)
+	if got := d.Expired(at, access.ClockSynced); got == nil || !*got {
+		t.Error("the day after the last it is expired")
+	}
+	if got := d.Expired(at.Add(-time.Hour), access.ClockSynced); got == nil || *got {
+		t.Error("on its last day it is not")
+	}
+	for _, clock := range []access.Clock{"", access.ClockUnsure} {
+		if d.Expired(at, clock) != nil {
+			t.Errorf("clock %q judges", clock)
+		}
+	}
+	if (&Document{}).Expired(at, access.ClockSynced) != nil {
+		t.Error("no date is judged")
+	}
+	if doubted := fromZone(r, false, nil); doubted.Valid {
+		t.Error("a doubtful character leaves it valid")
+	}
+}
+
+// Whatever the picture, an answer comes, and no document.
+func TestNothingToRead(t *testing.T) {
+	noise := imgproc.New(1500, 1100)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range noise.Pix {
+		noise.Pix[i] = byte(rng.UintN(256))
+	}
+	stripes := imgproc.New(2400, 1600)
+	for y := range stripes.H {
+		for x := range stripes.W {
+			c := color.Gray{Y: byte(255 * ((x/6 + y/60) % 2))}
+			o := y*stripes.Stride + 3*x
+			stripes.Pix[o], stripes.Pix[o+1], stripes.Pix[o+2] = c.Y, c.Y, c.Y
+		}
+	}
+	for name, m := range map[string]*imgproc.Image{
+		"noise": noise, "stripes": stripes, "black": imgproc.New(800, 600), "empty": imgproc.New(0, 0), "a pixel": imgproc.New(1, 1),
+		"a strip": imgproc.New(30000, 4), "a column": imgproc.New(3, 20000),
+	} {
+		if d, err := Open().Read(t.Context(), m); !errors.Is(err, ErrNotRecognized) || d.Kind != None || d.Valid {
+			t.Errorf("%s: %+v, %v", name, d, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Open().Read(ctx, noise); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled call: %v", err)
+	}
 }

@@ -32,6 +32,9 @@ func decide(z ocrb.Zone) (d Document, ok bool) {
 			alphabet, covered := format.Alphabet(i, k)
 			if covered {
 				b[k], _ = t.best(&cells[k], ocrb.Alphabet)
+				if unseen(&cells[k], b[k]) < minMargin {
+					legible = false
+				}
 				continue
 			}
 			// Nothing checks this one. What its field cannot have is no reading of it, unless
@@ -53,6 +56,18 @@ func decide(z ocrb.Zone) (d Document, ok bool) {
 		return Document{}, false
 	}
 	return fromZone(r, legible, repaired), true
+}
+
+// unseen is by how much a character beats the best of those that a check digit cannot tell
+// from it, because their values differ by a multiple of ten: S from 8, G from 6.
+func unseen(c *ocrb.Cell, char byte) float64 {
+	margin := math.Inf(1)
+	for i := range len(ocrb.Alphabet) {
+		if o := ocrb.Alphabet[i]; o != char && mrz.Digit(string(o)) == mrz.Digit(string(char)) {
+			margin = min(margin, c.Score(char)-c.Score(o))
+		}
+	}
+	return margin
 }
 
 func formatOf(z ocrb.Zone) mrz.Format {
