@@ -37,7 +37,7 @@ type Options struct {
 	// Yield, where set, waits while the camera needs the machine, at most until ctx ends, which is
 	// after two seconds of a picture's waits. It is called before each of its stages.
 	Yield    func(ctx context.Context)
-	Deadline time.Duration // that a picture may wait, 0: 10 s
+	Deadline time.Duration // until a picture is judged, with its wait, 0: 10 s
 	Waiting  int           // pictures that may wait, 0: 16
 	Idle     time.Duration // without a picture, after which the models are closed: they take about 140 MB. 0: 5 min
 	Log      *slog.Logger  // never nil
@@ -136,7 +136,7 @@ func (j *Judge) Run(ctx context.Context) error {
 			}
 		case w := <-j.line:
 			if w.ctx.Err() == nil {
-				look, err := j.look(w)
+				look, err := j.look(w.ctx, w.picture, w.want) //nolint:contextcheck // that of the call, not the task's
 				w.done <- result{look, err}
 			}
 			idle.Reset(j.o.Idle)
@@ -176,49 +176,49 @@ func (j *Judge) Look(ctx context.Context, picture []byte, want api.Want) (*api.L
 }
 
 // look is done by the worker.
-func (j *Judge) look(w *job) (*api.Look, error) {
+func (j *Judge) look(ctx context.Context, picture []byte, want api.Want) (*api.Look, error) {
 	left := yieldFor
 	pause := func() error {
 		if j.o.Yield != nil && left > 0 {
 			began := time.Now()
-			ctx, cancel := context.WithTimeout(w.ctx, left)
-			j.o.Yield(ctx)
+			wait, cancel := context.WithTimeout(ctx, left)
+			j.o.Yield(wait)
 			cancel()
 			left -= time.Since(began)
 		}
-		return w.ctx.Err()
+		return ctx.Err()
 	}
 	if err := pause(); err != nil {
 		return nil, busy(err)
 	}
 	l := &api.Look{Quality: face.ImageError}
-	img, size, fault := decode(w.picture)
+	img, size, fault := decode(picture)
 	l.Width, l.Height, l.Fault = size.X, size.Y, fault
 	if fault != api.NoFault {
 		return l, nil
 	}
 	if j.an == nil {
 		if err := j.open(); err != nil {
-			j.o.Log.ErrorContext(w.ctx, "pictures that are posted cannot be judged", logkey.Error, err)
+			j.o.Log.ErrorContext(ctx, "pictures that are posted cannot be judged", logkey.Error, err)
 			l.Failed = api.StageDetect
 			return l, nil
 		}
 	}
 	stages := pipeline.Eyes | pipeline.Mask | pipeline.Parsing
-	if w.want&api.WantLiveness != 0 {
+	if want&api.WantLiveness != 0 {
 		stages |= pipeline.Passive
 	}
-	if w.want&api.WantTemplate != 0 {
+	if want&api.WantTemplate != 0 {
 		stages |= pipeline.Embedding
 	}
 	a, failed, err := j.an.Examine(img, stages, pause)
 	switch {
-	case w.ctx.Err() != nil:
-		return nil, busy(w.ctx.Err())
+	case ctx.Err() != nil:
+		return nil, busy(ctx.Err())
 	case err != nil:
-		j.o.Log.ErrorContext(w.ctx, "a stage failed on a picture that was posted", logkey.Error, err)
+		j.o.Log.ErrorContext(ctx, "a stage failed on a picture that was posted", logkey.Error, err)
 	}
-	j.fill(l, a, failed, w.want)
+	j.fill(l, a, failed, want)
 	return l, nil
 }
 
