@@ -15,10 +15,10 @@ import (
 // maxBarcode is the longest side, in pixels, at which a barcode is looked for first.
 const maxBarcode = 1600
 
-// barcode is the text of the picture's PDF417, or "". The library tries quarter turns
+// readBarcode is the text of the picture's PDF417, or "". The library tries quarter turns
 // itself; here are the sizes, small skews, both ways to tell black from white, and the
 // mirror image.
-func barcode(ctx context.Context, m *imgproc.Image) (text string, err error) {
+func readBarcode(ctx context.Context, m *imgproc.Image) (text string, err error) {
 	defer func() {
 		// Damaged codes run the library into states it did not foresee; nothing is shared with it.
 		if p := recover(); p != nil {

@@ -74,7 +74,7 @@ func (r *Reader) read(ctx context.Context, m *imgproc.Image) (Document, error) {
 	if best.Valid {
 		return best, nil
 	}
-	text, err := barcode(ctx, m)
+	text, err := readBarcode(ctx, m)
 	switch {
 	case err != nil:
 		return Document{}, err
