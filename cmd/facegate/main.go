@@ -71,6 +71,7 @@ func commands() []command {
 		{"bypass", "grant|show|end …", "let somebody in for a time whatever the rules say", bypass},
 		{"policy", "apply|check|show|history|explain|example …", "the rules: who may pass which door when, and why not", policy},
 		{"analyse", "FILE… | --sequence DIR [--level LEVEL]", "what the pipeline sees in pictures", analyse},
+		{"document", "FILE…", "read an identity document: machine-readable zone or PDF417", documentCommand},
 		{"compare", "A B", "are two pictures of one person", compare},
 		{"identify", "FILE… [--gallery DIR_OR_CSV]", "who is in a picture", identify},
 		{"embed", "LIST.csv --root DIR --out FILE.npy", "embeddings of a list of pictures", embedList},
