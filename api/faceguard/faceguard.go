@@ -185,12 +185,15 @@ func bearer(r *http.Request) string {
 // maxJSON bounds the bodies that hold no picture.
 const maxJSON = 64 << 10
 
-// A portalRequest is whom a portal token is asked for. What else a host sends of its customer
-// is neither needed nor kept.
+// A portalRequest is whom a portal token is asked for. What else a host says of its customer
+// must be text, and is neither needed nor kept.
 type portalRequest struct {
 	WorkflowID string `json:"workflow_id"`
 	Customer   struct {
-		CustomerID string `json:"customer_id"`
+		CustomerID string  `json:"customer_id"`
+		Email      *string `json:"email"`
+		FirstName  *string `json:"first_name"`
+		LastName   *string `json:"last_name"`
 	} `json:"customer"`
 }
 

@@ -269,6 +269,8 @@ func TestErrors(t *testing.T) {
 		{"half an object", "POST", path, c.key, []byte(`{`), 400, badRequest},
 		{"nothing", "POST", path, c.key, nil, 400, badRequest},
 		{"wrong type", "POST", path, c.key, []byte(`{"workflow_id":1,"customer":{"customer_id":"user_a"}}`), 400, badRequest},
+		{"wrong type of what is not needed", "POST", path, c.key, []byte(`{"workflow_id":"door","customer":{"customer_id":"user_a","email":{}}}`), 400, badRequest},
+		{"deep", "POST", path, c.key, []byte(strings.Repeat(`{"customer":`, 100) + "1" + strings.Repeat("}", 100)), 400, badRequest},
 		{"a name twice", "POST", path, c.key, []byte(`{"workflow_id":"door","workflow_id":"door","customer":{"customer_id":"user_a"}}`), 400, badRequest},
 		{"not UTF-8", "POST", path, c.key, []byte("{\"workflow_id\":\"door\",\"customer\":{\"customer_id\":\"\xff\"}}"), 400, badRequest},
 		{"too long", "POST", path, c.key, bytes.Repeat([]byte(" "), 1<<20), 400, badRequest},
@@ -324,7 +326,8 @@ func TestCapturesThatAreNone(t *testing.T) {
 	golden(t, c.capture(session, f.A2(), f.A3()), 400, badRequest)
 	golden(t, c.capture(session, bytes.Split(bytes.Repeat([]byte("x,"), 8), []byte(","))...), 400, badRequest)
 	golden(t, c.capture(session, bytes.Repeat([]byte("x"), 11<<20)), 400, badRequest)
-	golden(t, c.capture(session, f.A2(), f.OnePixel(), f.A4()), 400, badRequest)
+	_, body := form(t, f.A2(), f.A3(), f.A4())
+	golden(t, c.s.Call(t, "POST", "/faceguard/session/capture", map[string]string{"Authorization": "Bearer " + session, "Content-Type": "multipart/form-data"}, body), 400, badRequest)
 }
 
 func TestTooManyCaptures(t *testing.T) {
@@ -375,6 +378,20 @@ func TestShortCode(t *testing.T) {
 	if len(first) != 8 || len(second) != 8 || first == second {
 		t.Errorf("codes %q and %q", first, second)
 	}
+}
+
+// A page that is loaded again and again leaves no more tokens behind than four.
+func TestOldTokensEnd(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	c.s.Enrol(t, "user_a", f.A1())
+	portal, first := c.begin("user_a")
+	var last string
+	for range 4 {
+		last = c.text(c.call("POST", "/faceguard/session", portal, nil), "token")
+	}
+	golden(t, c.capture(first, f.A2(), f.A3(), f.A4()), 401, unauthorized)
+	golden(t, c.capture(last, f.A2(), f.A3(), f.A4()), 200, completed("Capture", "passed", "passed", "passed", "passed", `"<number>"`))
 }
 
 func TestRevokedKeyEndsItsTokens(t *testing.T) {
