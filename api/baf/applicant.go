@@ -132,7 +132,7 @@ type created struct {
 	ValidationLink string `json:"validationLink"`
 }
 
-// create makes an applicant, and the person they are.
+// createApplicant makes an applicant, and the person they are.
 func (c *call) createApplicant(r *http.Request) (any, error) {
 	var a applicant
 	leave, err := c.body(r, &a.applicantRequest)
