@@ -12,7 +12,7 @@ import (
 )
 
 // maxTime is how long one picture is looked at.
-const maxTime = 20 * time.Second
+const maxTime = 10 * time.Second
 
 // A Reader reads documents, one picture at a time: calls of Read wait for each other, so
 // that however many pictures arrive, memory holds one. It is safe for concurrent use.
@@ -30,7 +30,7 @@ func Open() *Reader {
 
 // Read finds and reads the document in a picture, which it does not change. Where there is
 // none the error wraps ErrNotRecognized and the Kind is None; a document whose checks fail
-// is no error. It gives up with ErrNotRecognized after 20 seconds, and with the context's
+// is no error. It gives up with ErrNotRecognized after 10 seconds, and with the context's
 // error when that ends, also while it waits for another call.
 func (r *Reader) Read(ctx context.Context, m *imgproc.Image) (Document, error) {
 	none := Document{Kind: None}

@@ -57,7 +57,7 @@ func newPyramid(p *plane) pyramid {
 		for y := range half.h {
 			a, b := p.pix[2*y*p.w:], p.pix[(2*y+1)*p.w:]
 			for x := range half.w {
-				half.pix[y*half.w+x] = (a[2*x] + a[2*x+1] + b[2*x] + b[2*x+1]) / 4
+				half.pix[y*half.w+x] = byte((int(a[2*x]) + int(a[2*x+1]) + int(b[2*x]) + int(b[2*x+1]) + 2) / 4)
 			}
 		}
 		all = append(all, half)
@@ -113,7 +113,7 @@ func (p *plane) cubic(x, y float64) float32 {
 	o := (int(y0)-1)*p.w + int(x0) - 1
 	for k := range 4 {
 		q := p.pix[o+k*p.w : o+k*p.w+4]
-		sum += wy[k] * (wx[0]*q[0] + wx[1]*q[1] + wx[2]*q[2] + wx[3]*q[3])
+		sum += wy[k] * (wx[0]*float32(q[0]) + wx[1]*float32(q[1]) + wx[2]*float32(q[2]) + wx[3]*float32(q[3]))
 	}
 	return sum
 }

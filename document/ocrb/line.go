@@ -27,8 +27,8 @@ func findLines(p *plane) []line {
 	smear := ink.smeared(31, 3)
 	level := smear.otsu()
 	var all []line
-	for _, k := range []float32{.6, 1, 1.5} {
-		for _, l := range runs(ink, smear, level*k) {
+	for _, k := range []float64{.6, 1, 1.5} {
+		for _, l := range runs(ink, smear, byte(min(254, level*k))) {
 			if l.tune(ink) && !known(all, &l) {
 				all = append(all, l)
 			}
@@ -49,22 +49,25 @@ func known(all []line, l *line) bool {
 }
 
 // runs finds connected areas of the smeared ink above the level that are long and thin.
-func runs(ink, smear *plane, level float32) []line {
+func runs(ink, smear *plane, level byte) []line {
 	w, h := smear.w, smear.h
 	seen := make([]bool, w*h)
 	var found []line
-	var area, stack []int
+	var area, stack []int32
+	most := w * h / 8 // a line is no larger part of a picture
 	for start, v := range smear.pix {
 		if seen[start] || v <= level {
 			continue
 		}
-		area, stack = area[:0], append(stack[:0], start)
+		area, stack = area[:0], append(stack[:0], int32(start))
 		seen[start] = true
 		x0, x1 := w, 0
 		for len(stack) > 0 {
-			i := stack[len(stack)-1]
+			i := int(stack[len(stack)-1])
 			stack = stack[:len(stack)-1]
-			area = append(area, i)
+			if len(area) <= most {
+				area = append(area, int32(i))
+			}
 			x, y := i%w, i/w
 			x0, x1 = min(x0, x), max(x1, x)
 			for _, n := range [4][2]int{{x - 1, y}, {x + 1, y}, {x, y - 1}, {x, y + 1}} {
@@ -73,12 +76,12 @@ func runs(ink, smear *plane, level float32) []line {
 				}
 				if k := n[1]*w + n[0]; !seen[k] && smear.pix[k] > level {
 					seen[k] = true
-					stack = append(stack, k)
+					stack = append(stack, int32(k))
 				}
 			}
 		}
 		length := float64(x1 - x0 + 1)
-		if thickness := float64(len(area)) / length; length < 28*minPitch || length < 8*thickness {
+		if thickness := float64(len(area)) / length; length < 28*minPitch || length < 8*thickness || len(area) > most {
 			continue
 		}
 		if l, ok := fit(ink, area, x0, x1); ok {
@@ -89,13 +92,13 @@ func runs(ink, smear *plane, level float32) []line {
 }
 
 // fit lays a parabola through the middle of an area's ink.
-func fit(ink *plane, area []int, x0, x1 int) (line, bool) {
+func fit(ink *plane, area []int32, x0, x1 int) (line, bool) {
 	n := x1 - x0 + 1
 	weight, moment := make([]float64, n), make([]float64, n)
 	for _, i := range area {
-		x := i%ink.w - x0
+		x := int(i)%ink.w - x0
 		weight[x] += float64(ink.pix[i])
-		moment[x] += float64(ink.pix[i]) * float64(i/ink.w)
+		moment[x] += float64(ink.pix[i]) * float64(int(i)/ink.w)
 	}
 	l := line{}
 	tolerance := math.Inf(1)

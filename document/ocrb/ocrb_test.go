@@ -1,23 +1,50 @@
 package ocrb
 
 import (
-	"encoding/csv"
-	"os"
-	"path/filepath"
+	"context"
+	"errors"
+	"math"
 	"strings"
 	"testing"
-	"time"
 
-	"facegate/internal/sharedtest"
 	"facegate/pipeline/imgproc"
 )
 
-func text(z Zone) string {
+// page draws lines of characters on a light page of shaded grey, with a pitch in pixels,
+// as if seen through a map from the page to where a point is printed.
+func page(w, h int, pitch float64, lines []string, x0, y0 float64, bend func(x, y float64) (float64, float64)) *imgproc.Image {
+	m := imgproc.New(w, h)
+	var segs [classes][]segment
+	for i := range segs {
+		segs[i] = outline(strokes(Alphabet[i]))
+	}
+	for y := range h {
+		for x := range w {
+			ink := 0.0
+			u, v := bend(float64(x), float64(y))
+			u, v = (u-x0)/pitch, (v-y0)/pitch
+			row, col := int(math.Floor(v/1.8)), int(math.Floor(u))
+			if row >= 0 && row < len(lines) && col >= 0 && col < len(lines[row]) {
+				cx, cy := (u-float64(col))*cellW, (v-1.8*float64(row))*cellW
+				for _, s := range segs[index(lines[row][col])] {
+					d := s.distance(cx, cy) - 1.1
+					ink = max(ink, min(1, .5-d*pitch/cellW))
+				}
+			}
+			grey := byte((200 + 40*float64(x)/float64(w)) * (1 - .8*ink))
+			o := y*m.Stride + 3*x
+			m.Pix[o], m.Pix[o+1], m.Pix[o+2] = grey, grey, grey
+		}
+	}
+	return m
+}
+
+func read(z Zone) string {
 	var lines []string
-	for _, l := range z.Lines {
+	for _, cells := range z.Lines {
 		var b []byte
-		for i := range l {
-			c, _ := l[i].Best("")
+		for i := range cells {
+			c, _ := cells[i].Best("")
 			b = append(b, c)
 		}
 		lines = append(lines, string(b))
@@ -25,58 +52,89 @@ func text(z Zone) string {
 	return strings.Join(lines, "|")
 }
 
-func differ(a, b string) int {
-	if len(a) != len(b) {
-		return -1
-	}
-	n := 0
-	for i := range len(a) {
-		if a[i] != b[i] {
-			n++
+func TestDrawnZones(t *testing.T) {
+	straight := func(x, y float64) (float64, float64) { return x, y }
+	passport := []string{"P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"}
+	card := []string{"I<UTOD231458907<<<<<<<<<<<<<<<", "7408122F1204159UTO<<<<<<<<<<<6", "QUIXOTE<WAGNER<<JACK<VBFY<<<<<"}
+	for _, c := range []struct {
+		name  string
+		lines []string
+		w, h  int
+		pitch float64
+		turn  int
+		bend  func(x, y float64) (float64, float64)
+	}{
+		{"small", passport, 500, 300, 10, 0, straight},
+		{"large", card, 1500, 900, 40, 0, straight},
+		{"small in a large picture", card, 1900, 1300, 15, 0, straight},
+		{"skewed", passport, 900, 600, 18, 0, func(x, y float64) (float64, float64) { return x + .07*y, y - .07*x }},
+		{"from the side", passport, 900, 600, 18, 0, func(x, y float64) (float64, float64) { return x * (1 + x/18000), y + y*x/25000 }},
+		{"bent", card, 900, 600, 24, 0, func(x, y float64) (float64, float64) { return x, y + 8*math.Sin(x/300) }},
+		{"on its head", passport, 900, 600, 18, 180, func(x, y float64) (float64, float64) { return 899 - x, 599 - y }},
+		{"on its left side", card, 600, 900, 24, 90, func(x, y float64) (float64, float64) { return 899 - y, x }},
+		{"on its right side", card, 600, 900, 24, 270, func(x, y float64) (float64, float64) { return y, 599 - x }},
+	} {
+		h := c.h
+		if c.turn%180 != 0 {
+			h = c.w
+		}
+		m := page(c.w, c.h, c.pitch, c.lines, 40, float64(h)/2, c.bend)
+		want := strings.Join(c.lines, "|")
+		zones, err := New().Find(t.Context(), m, func(z Zone) bool { return read(z) == want })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(zones) == 0 || read(zones[0]) != want || zones[0].Turn != c.turn {
+			t.Errorf("%s: %d zones", c.name, len(zones))
+			for _, z := range zones[:min(1, len(zones))] {
+				t.Errorf("turn %d fit %.2f\n%s\n%s", z.Turn, z.Fit, want, read(z))
+			}
 		}
 	}
-	return n
 }
 
-func TestSpecimens(t *testing.T) {
-	dir := filepath.Join(sharedtest.Dir(t, "faces"), "id_docs")
-	g, err := os.Open(filepath.Join(dir, "labels.csv"))
-	if err != nil {
-		t.Fatal(err)
+func TestCharacters(t *testing.T) {
+	all := templates()
+	if len(all) != kinds*classes {
+		t.Fatalf("%d templates", len(all))
 	}
-	defer g.Close() //nolint:errcheck // only read
-	rows, err := csv.NewReader(g).ReadAll()
-	if err != nil {
-		t.Fatal(err)
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if s := dot(a.pix, b.pix); a.class != b.class && i/classes == b.class && s > .97 {
+				t.Errorf("%c and %c are alike: %.3f", Alphabet[a.class], Alphabet[b.class], s)
+			}
+		}
 	}
-	f := New()
-	for _, row := range rows[1:] {
-		if os.Getenv("ONLY") != "" && !strings.Contains(row[0], os.Getenv("ONLY")) {
-			continue
+	for i := range classes {
+		if index(Alphabet[i]) != i {
+			t.Errorf("index of %c is %d", Alphabet[i], index(Alphabet[i]))
 		}
-		data, err := os.ReadFile(filepath.Join(dir, row[0]))
-		if err != nil {
-			t.Fatal(err)
+	}
+}
+
+func TestExtreme(t *testing.T) {
+	p := newPlane(7, 1)
+	copy(p.pix, []byte{0, 5, 1, 0, 0, 9, 2})
+	for n, want := range map[int][2][]byte{
+		1: {{0, 5, 1, 0, 0, 9, 2}, {0, 5, 1, 0, 0, 9, 2}},
+		3: {{5, 5, 5, 1, 9, 9, 9}, {0, 0, 0, 0, 0, 0, 2}},
+		9: {{5, 9, 9, 9, 9, 9, 9}, {0, 0, 0, 0, 0, 0, 0}},
+	} {
+		for i, largest := range []bool{true, false} {
+			for x, got := range p.extreme(n, largest).pix {
+				if got != want[i][x] {
+					t.Errorf("extreme(%d, %v)[%d] = %v, want %v", n, largest, x, got, want[i][x])
+				}
+			}
 		}
-		m, err := imgproc.Decode(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		start := time.Now()
-		zones, err := f.Find(t.Context(), m, func(z Zone) bool { return z.Fit > .75 })
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(zones) == 0 {
-			t.Logf("NONE %s want %q %v", row[0], row[3], time.Since(start))
-			continue
-		}
-		z := zones[0]
-		d := differ(row[3], text(z))
-		if d == 0 {
-			t.Logf("OK %s %.2f %v", row[0], z.Fit, time.Since(start))
-			continue
-		}
-		t.Logf("%d wrong in %s turn %d fit %.2f %v\n%s\n%s", d, row[0], z.Turn, z.Fit, time.Since(start), row[3], text(z))
+	}
+}
+
+func TestCancel(t *testing.T) {
+	m := page(900, 600, 18, []string{strings.Repeat("<", 44), strings.Repeat("8", 44)}, 40, 300, func(x, y float64) (float64, float64) { return x, y })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := New().Find(ctx, m, func(Zone) bool { return true }); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

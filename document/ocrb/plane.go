@@ -4,13 +4,13 @@ import (
 	"facegate/pipeline/imgproc"
 )
 
-// A plane is one channel as numbers from 0 (dark) to 255.
+// A plane is one channel, from 0 (dark) to 255.
 type plane struct {
 	w, h int
-	pix  []float32
+	pix  []byte
 }
 
-func newPlane(w, h int) *plane { return &plane{w, h, make([]float32, w*h)} }
+func newPlane(w, h int) *plane { return &plane{w, h, make([]byte, w*h)} }
 
 // brightest takes the largest of the three channels: black ink stays dark, and coloured
 // backgrounds and overprints turn light.
@@ -19,7 +19,7 @@ func brightest(m *imgproc.Image) *plane {
 	for y := range m.H {
 		row := m.Pix[y*m.Stride:]
 		for x := range m.W {
-			p.pix[y*m.W+x] = float32(max(row[3*x], row[3*x+1], row[3*x+2]))
+			p.pix[y*m.W+x] = max(row[3*x], row[3*x+1], row[3*x+2])
 		}
 	}
 	return p
@@ -43,8 +43,8 @@ func (p *plane) at(x, y float64) float32 {
 	x0, y0 := int(x), int(y)
 	x1, y1 := min(x0+1, p.w-1), min(y0+1, p.h-1)
 	fx, fy := float32(x-float64(x0)), float32(y-float64(y0))
-	a := p.pix[y0*p.w+x0]*(1-fx) + p.pix[y0*p.w+x1]*fx
-	b := p.pix[y1*p.w+x0]*(1-fx) + p.pix[y1*p.w+x1]*fx
+	a := float32(p.pix[y0*p.w+x0])*(1-fx) + float32(p.pix[y0*p.w+x1])*fx
+	b := float32(p.pix[y1*p.w+x0])*(1-fx) + float32(p.pix[y1*p.w+x1])*fx
 	return a*(1-fy) + b*fy
 }
 
@@ -96,7 +96,7 @@ func (p *plane) square(n int, largest bool) *plane {
 func (p *plane) minus(q *plane) *plane {
 	out := newPlane(p.w, p.h)
 	for i, v := range p.pix {
-		out.pix[i] = max(0, v-q.pix[i])
+		out.pix[i] = v - min(v, q.pix[i])
 	}
 	return out
 }
@@ -109,25 +109,26 @@ func (p *plane) ink(n int) *plane {
 	return dark.minus(rules)
 }
 
-// smeared is the mean over w x h pixels around each.
+// smeared is four times the mean over w x h pixels around each, at most 255.
 func (p *plane) smeared(w, h int) *plane {
-	return p.rowMean(w).transposed().rowMean(h).transposed()
+	return p.rowMean(w, 4).transposed().rowMean(h, 1).transposed()
 }
 
-func (p *plane) rowMean(n int) *plane {
+// rowMean is gain times the mean over n pixels of each row, at most 255.
+func (p *plane) rowMean(n, gain int) *plane {
 	out := newPlane(p.w, p.h)
 	for y := range p.h {
 		src, dst := p.pix[y*p.w:(y+1)*p.w], out.pix[y*p.w:(y+1)*p.w]
-		var sum float32
+		sum := 0
 		for x := range p.w + n/2 {
 			if x < p.w {
-				sum += src[x]
+				sum += int(src[x])
 			}
 			if x-n >= 0 && x-n < p.w {
-				sum -= src[x-n]
+				sum -= int(src[x-n])
 			}
 			if c := x - n/2; c >= 0 && c < p.w {
-				dst[c] = sum / float32(n)
+				dst[c] = byte(min(255, gain*sum/n))
 			}
 		}
 	}
@@ -135,17 +136,10 @@ func (p *plane) rowMean(n int) *plane {
 }
 
 // otsu is the level that parts the plane's values best into two classes.
-func (p *plane) otsu() float32 {
-	var top float32
-	for _, v := range p.pix {
-		top = max(top, v)
-	}
-	if top == 0 {
-		return 0
-	}
+func (p *plane) otsu() float64 {
 	var hist [256]float64
 	for _, v := range p.pix {
-		hist[int(v/top*255)]++
+		hist[v]++
 	}
 	var total, sum float64
 	for i, n := range hist {
@@ -165,5 +159,5 @@ func (p *plane) otsu() float32 {
 			best, level = between, i
 		}
 	}
-	return (float32(level) + .5) / 255 * top
+	return float64(level) + .5
 }

@@ -158,7 +158,7 @@ func (p *plane) resized(k float64) *plane {
 					sum += p.at(sx, sy)
 				}
 			}
-			out.pix[y*w+x] = sum / float32(n*n)
+			out.pix[y*w+x] = byte(sum/float32(n*n) + .5)
 		}
 	}
 	return out
