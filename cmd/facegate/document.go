@@ -83,9 +83,20 @@ func (r *reading) human(w io.Writer) {
 	}
 	f := r.Fields
 	for _, v := range [][2]string{
-		{"number", f.Number}, {"surname", f.Surname}, {"given", f.Given}, {"birth", r.Birth.String()}, {"expiry", r.Expiry.String()}, {"issued", f.Issued},
-		{"sex", f.Sex}, {"nationality", f.Nationality}, {"issuer", f.Issuer},
-		{"street", f.Street}, {"city", f.City}, {"state", f.State}, {"zip", f.Zip}, {"country", f.Country},
+		{"number", f.Number},
+		{"surname", f.Surname},
+		{"given", f.Given},
+		{"birth", r.Birth.String()},
+		{"expiry", r.Expiry.String()},
+		{"issued", f.Issued},
+		{"sex", f.Sex},
+		{"nationality", f.Nationality},
+		{"issuer", f.Issuer},
+		{"street", f.Street},
+		{"city", f.City},
+		{"state", f.State},
+		{"zip", f.Zip},
+		{"country", f.Country},
 	} {
 		if v[1] != "" {
 			fmt.Fprintf(w, "  %-12s %s\n", v[0], v[1])
