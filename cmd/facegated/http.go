@@ -22,10 +22,11 @@ import (
 )
 
 // serveAPIs is the tasks that answer over HTTP: the server, and the judge of posted pictures.
-func serveAPIs(c *config.Config, db *store.DB, k *kiosk.Kiosk, clock kiosk.Clock, eyes *eyes, board *health.Board, log *slog.Logger) []task.Task {
-	j := judge.New(judge.Options{Open: eyes.judging, Identifier: eyes.identifier(), DB: db, Log: log})
+// Posted pictures make way while somebody stands before the camera.
+func serveAPIs(c *config.Config, db *store.DB, k *kiosk.Kiosk, clock kiosk.Clock, eyes *eyes, priority *judge.Priority, board *health.Board, log *slog.Logger) []task.Task {
+	j := judge.New(judge.Options{Open: eyes.judging, Identifier: eyes.identifier(), DB: db, Yield: priority.Yield, Log: log})
 	service := &api.Service{
-		DB: db, Judge: j, Kiosk: k, Clock: clock, Keys: api.NewKeys(db), Site: c.Site.Name, Door: c.Door.Name, Log: log,
+		DB: db, Judge: j, Kiosk: k, Clock: clock, Keys: api.NewKeys(db), Site: c.Site.Name, Door: c.Door.Name, Room: api.NewRoom(maxBodies), Log: log,
 	}
 	mux := http.NewServeMux()
 	mount(mux, service, board)
@@ -34,6 +35,9 @@ func serveAPIs(c *config.Config, db *store.DB, k *kiosk.Kiosk, clock kiosk.Clock
 		Down: func(err error) { board.Set(health.HTTPDown, err != nil, text(err), time.Now()) },
 	}}
 }
+
+// maxBodies is how many bytes of large bodies are held at once.
+const maxBodies = 48 << 20
 
 // mount registers what is served.
 func mount(mux *http.ServeMux, s *api.Service, board *health.Board) {

@@ -18,6 +18,7 @@ import (
 	"facegate/internal/config"
 	"facegate/internal/logkey"
 	"facegate/internal/task"
+	"facegate/judge"
 	"facegate/kiosk"
 	"facegate/models/load"
 	"facegate/pipeline"
@@ -112,12 +113,13 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 		kiosk.NewDoorEvents(db, c.Door.Socket, c.Door.Name, log),
 		&local.Server{Path: filepath.Join(c.Home, local.SocketName), Board: board, Kiosk: k, Screen: screen, Log: log},
 	}
-	tasks = append(tasks, serveAPIs(c, db, k, wall, eyes, board, log)...)
+	priority := &judge.Priority{}
+	tasks = append(tasks, serveAPIs(c, db, k, wall, eyes, priority, board, log)...)
 	if eyes != nil {
 		beat := task.NewBeat("camera", 5*time.Second, time.Now())
 		tasks = append(tasks, &kiosk.Lens{
 			Camera: camera, Pipeline: eyes.watch, Kiosk: k, Log: log, UntilIdle: untilIdle, Beat: beat, Screen: screen,
-			Board: board,
+			Board: board, Attend: priority.Attend,
 		})
 		beats = append(beats, beat)
 		tasks = append(tasks, &kiosk.Reextract{DB: db, Clock: wall, Open: eyes.another, Model: eyes.an.Model(), Log: log})
