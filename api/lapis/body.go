@@ -2,6 +2,7 @@ package lapis
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -32,12 +33,12 @@ type body struct {
 }
 
 // read reads the body of a call.
-func (c *call) read() error {
+func (c *call) read(ctx context.Context) error {
 	n := c.request.ContentLength
 	if n < 0 {
 		n = maxBody
 	}
-	leave, err := c.Room.Take(c.ctx(), n)
+	leave, err := c.Room.Take(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -51,18 +52,18 @@ func (c *call) read() error {
 
 // readAll reads a body of a length that is announced, or -1.
 func readAll(r io.Reader, n int64) ([]byte, error) {
-	if n >= 0 {
-		data := make([]byte, n) // at most maxBody
-		if _, err := io.ReadFull(r, data); err != nil {
-			return nil, &api.Error{Code: api.Malformed, Detail: "the body ends early", Err: err}
-		}
-		return data, nil
+	announced := n >= 0
+	if !announced {
+		n = maxBody + 1 // memory that nothing is written to costs nothing
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxBody+1))
-	if err != nil {
+	data := make([]byte, n)
+	got, err := io.ReadFull(r, data)
+	switch {
+	case !announced && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
+		return data[:got], nil
+	case err != nil:
 		return nil, &api.Error{Code: api.Malformed, Detail: "the body ends early", Err: err}
-	}
-	if len(data) > maxBody {
+	case !announced:
 		return nil, &api.Error{Code: api.TooLarge}
 	}
 	return data, nil

@@ -122,7 +122,7 @@ func (h *handler) serve(scope string, do func(*call) (answer, error)) http.Handl
 		c := &call{handler: h, key: key, request: r}
 		var a answer
 		if err == nil {
-			a, err = c.run(do)
+			a, err = c.run(ctx, do)
 		}
 		if err = c.noted(ctx, a.result, err); err != nil {
 			h.fail(w, r, err)
@@ -132,18 +132,18 @@ func (h *handler) serve(scope string, do func(*call) (answer, error)) http.Handl
 	}
 }
 
-func (c *call) run(do func(*call) (answer, error)) (answer, error) {
+func (c *call) run(ctx context.Context, do func(*call) (answer, error)) (answer, error) {
 	defer func() {
 		for _, leave := range c.leave {
 			leave()
 		}
 	}()
 	var err error
-	if c.settings, err = c.project(c.request.Context()); err != nil {
+	if c.settings, err = c.project(ctx); err != nil {
 		return answer{}, err
 	}
 	if c.request.Method != http.MethodGet {
-		if err := c.read(); err != nil {
+		if err := c.read(ctx); err != nil {
 			return answer{}, err
 		}
 	}

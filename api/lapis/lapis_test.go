@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -365,6 +366,8 @@ func TestLiveliness(t *testing.T) {
 		{"one picture repeated", fields{"faceVideoBase64": b64(avi(times(12, a1)...))}, "", 400, goldenLifeless},
 		{"a screen", fields{"faceVideoBase64": b64(avi(times(6, s.faces.Spoof(), s.faces.Spoof())...))}, "", 400, goldenLifeless},
 		{"too short", fields{"faceVideoBase64": b64(avi(a1, a2, a3, a4, a1, a2, a3, a4, a1))}, "", 400, goldenLifeless},
+		{"alive for too short", fields{"faceVideoBase64": b64(avi(append(slices.Clone(moving[:9]), times(3, s.faces.None())...)...))}, "", 400, goldenLifeless},
+		{"a screen now and then", fields{"faceVideoBase64": b64(avi(append(slices.Clone(moving[:10]), times(3, s.faces.Spoof())...)...))}, "", 400, goldenLifeless},
 		{"somebody else", fields{"faceVideoBase64": b64(avi(times(6, s.faces.B1(), s.faces.B2())...))}, "", 400, goldenLifeless},
 		{"two people in turn", fields{"faceVideoBase64": b64(avi(times(4, a1, a2, s.faces.B1(), a3)...))}, "", 400, goldenLifeless},
 		{"nobody", fields{"faceVideoBase64": b64(avi(times(12, s.faces.None())...))}, "", 400, goldenLifeless},
@@ -537,6 +540,31 @@ func TestInPlace(t *testing.T) {
 				t.Fatalf("%d bytes from %q: %x, %v", len(data), text, got, err)
 			}
 		}
+	}
+}
+
+// TestMemory takes no second copy of a large body.
+func TestMemory(t *testing.T) {
+	data := []byte(`{"faceImageBase64":"` + strings.Repeat("A", maxText) + `"}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	b, err := newBody(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var in struct {
+		Base64 string `json:"faceImageBase64"`
+	}
+	if err := b.decode(&in); err != nil {
+		t.Fatal(err)
+	}
+	picture, err := fromBase64(b.text(in.Base64))
+	runtime.ReadMemStats(&after)
+	if err != nil || len(picture) != maxMedia {
+		t.Fatalf("%d bytes, %v", len(picture), err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+		t.Errorf("%d bytes were taken beside the body", took)
 	}
 }
 
