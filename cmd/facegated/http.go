@@ -11,6 +11,7 @@ import (
 	"facegate/api/baf"
 	"facegate/api/faceguard"
 	"facegate/api/facephi"
+	"facegate/api/lapis"
 	"facegate/api/webhook"
 	"facegate/health"
 	"facegate/internal/config"
@@ -42,6 +43,7 @@ const maxBodies = 48 << 20
 // mount registers what is served.
 func mount(mux *http.ServeMux, s *api.Service, board *health.Board) {
 	facephi.Register(mux, s)
+	lapis.Register(mux, s)
 	argos.Register(mux, s)
 	baf.Register(mux, s)
 	faceguard.Register(mux, s)
