@@ -72,6 +72,11 @@ eval: setup
 vm:
 	./test/vm/run
 
+# The specimens of documents turned, scaled and skewed: three minutes.
+.PHONY: documents
+documents:
+	FACEGATE_ALL_VIEWS=1 go test -timeout 30m ./document
+
 # Lays the programs of `make build` and what systemd needs below DESTDIR; docs/install.md goes on from there.
 install:
 	install -D -m 755 -t $(DESTDIR)/usr/bin bin/doord bin/facegated bin/facegate
