@@ -23,24 +23,19 @@ const (
 
 // A request asks for a person to be enrolled. Once it was accepted it holds no face any more.
 type request struct {
-	Email    string   `json:"email"`
-	Phone    string   `json:"phone"`
-	Session  session  `json:"session"`
-	Score    *score   `json:"score,omitempty"` // of the face that matched
-	Accepted bool     `json:"accepted,omitempty"`
-	Verdict  *verdict `json:"verdict,omitempty"` // once accepted
-}
-
-// A verdict is what was found when a request was accepted.
-type verdict struct {
-	Validated bool `json:"validated"`
+	Email    string  `json:"email"`
+	Phone    string  `json:"phone"`
+	Session  session `json:"session"`
+	Score    *score  `json:"score,omitempty"` // of the face that matched
+	Accepted bool    `json:"accepted,omitempty"`
 }
 
 // validated reports whether the document was valid on the day of now and the face matched. A
-// document that does not say how long it is valid is; where the clock is not sure none is.
+// document that does not say how long it is valid is; where the clock is not sure none is. What
+// was accepted was validated then.
 func (r *request) validated(now time.Time, clock access.Clock) bool {
-	if r.Verdict != nil {
-		return r.Verdict.Validated
+	if r.Accepted {
+		return true
 	}
 	if r.Session.Face == nil {
 		return false
@@ -263,7 +258,7 @@ func (c *call) accept() (answer, error) {
 				return err
 			}
 		}
-		now.Accepted, now.Verdict = true, &verdict{true}
+		now.Accepted = true
 		now.Session.Portrait, now.Session.Face = nil, nil
 		rec.Person, rec.Face, rec.Expires = id, false, time.Time{}
 		if rec.Body, err = json.Marshal(now); err != nil {
@@ -301,8 +296,8 @@ func (c *call) enrol(act store.Act, id string, r *request) error {
 		return nil
 	}
 	undone := c.undo(act, id)
-	refused, bad := errors.AsType[*kiosk.RefusedError](err)
-	if (bad && refused != nil || errors.Is(err, store.ErrNoConsent)) && undone == nil {
+	_, refused := errors.AsType[*kiosk.RefusedError](err)
+	if (refused || errors.Is(err, store.ErrNoConsent)) && undone == nil {
 		return errNotAccepted()
 	}
 	return errors.Join(err, undone)
