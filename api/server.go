@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"facegate/internal/logkey"
@@ -33,7 +34,7 @@ type Server struct {
 
 	once  sync.Once
 	ready chan struct{}
-	addr  net.Addr
+	addr  atomic.Value // net.Addr
 }
 
 // String is the task's name.
@@ -46,7 +47,10 @@ func (s *Server) Ready() <-chan struct{} {
 }
 
 // Addr is where the server listens, once it is ready and not down.
-func (s *Server) Addr() net.Addr { return s.addr }
+func (s *Server) Addr() net.Addr {
+	addr, _ := s.addr.Load().(net.Addr)
+	return addr
+}
 
 // Run serves until ctx ends. Calls that are under way then have a moment to end.
 func (s *Server) Run(ctx context.Context) error {
@@ -90,11 +94,13 @@ func (s *Server) listen(ctx context.Context) net.Listener {
 	defer ready()
 	for {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
+		if err == nil {
+			s.addr.Store(l.Addr())
+		}
 		if s.Down != nil && ctx.Err() == nil {
 			s.Down(err)
 		}
 		if err == nil {
-			s.addr = l.Addr()
 			return l
 		}
 		ready()
