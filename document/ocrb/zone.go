@@ -22,7 +22,7 @@ import (
 )
 
 // MaxSide is the longest side, in pixels, at which a picture is looked at. Larger ones are
-// scaled down: at that size a passport filling a third of the picture still has 14 pixels
+// scaled down: at that size a passport filling a third of the picture still has 13 pixels
 // a character.
 const MaxSide = 2000
 
