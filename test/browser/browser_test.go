@@ -23,6 +23,7 @@ import (
 	"facegate/access"
 	"facegate/api/apitest"
 	"facegate/api/faceguard"
+	"facegate/internal/programtest"
 	"facegate/store"
 )
 
@@ -100,11 +101,25 @@ func chromium(t *testing.T) string {
 // patience is how long a page may take on a slow machine.
 const patience = 90 * time.Second
 
+// profile is a directory for a browser, which goes on writing for a moment after it was told to
+// end: it is removed once that is over.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		programtest.Until(t, "the browser has let go of its profile", func() bool { return os.RemoveAll(dir) == nil })
+	})
+	return dir
+}
+
 // open starts a browser at the host's page. It ends with the test.
 func (x *site) open(t *testing.T, s setup) context.Context {
 	t.Helper()
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
-	options = append(options, chromedp.ExecPath(chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(patience),
+	options = append(options, chromedp.ExecPath(chromium(t)), chromedp.UserDataDir(profile(t)), chromedp.WSURLReadTimeout(patience),
 		chromedp.Flag("host-resolver-rules", "MAP kiosk.test 127.0.0.1"), chromedp.Flag("disable-site-isolation-trials", true))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
