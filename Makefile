@@ -41,7 +41,7 @@ demo: setup
 
 test: setup
 	go test $(TESTFLAGS) -timeout 25m ./...
-	go test -race -short ./access/... ./api/... ./door/... ./device/... ./health ./internal/task ./pipeline/match ./store/... ./wallclock
+	go test -race -short ./access/... ./api ./api/local ./api/webhook ./door/... ./device/... ./health ./internal/task ./pipeline/match ./store/... ./wallclock
 
 # -short keeps the accuracy suites to a stratified part; race needs cgo.
 check: $(LINT) $(VULN)

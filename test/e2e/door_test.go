@@ -182,8 +182,8 @@ func TestFacegatedIsKilledDuringAPulse(t *testing.T) {
 	}
 }
 
-// The door does not answer while somebody is granted: that is on record, the door stays
-// locked, and nothing unlocks it later.
+// The door does not answer while somebody comes who may pass: they are refused, or the grant's
+// failure is on record, the door stays locked, and nothing unlocks it later.
 func TestGrantWithoutADoor(t *testing.T) {
 	t.Parallel()
 	for name, away := range map[string]func(*testing.T, *site, *daemon) (back func()){
@@ -212,7 +212,14 @@ func TestGrantWithoutADoor(t *testing.T) {
 			// Only now is there somebody to let in, and only until the door has missed it.
 			back := away(t, s, d)
 			s.enrol(t, client)
-			programtest.Until(t, "the refusal is on record", func() bool { return len(s.events(t, before, "command.refused")) > 0 })
+			programtest.Until(t, "the refusal is on record", func() bool {
+				for _, e := range s.events(t, before, "access.denied") {
+					if e.Person == client && e.Reason == "door_locked_down" {
+						return true
+					}
+				}
+				return len(s.events(t, before, "command.refused")) > 0
+			})
 			s.run(t, "person", "remove", client)
 			back()
 			programtest.Until(t, "facegated is connected again", connected)
