@@ -65,6 +65,9 @@ type Entry struct {
 
 	LicenceCode    string `toml:"licence_code"`
 	LicenceWeights string `toml:"licence_weights"` // of the weights, and the terms of the training data
+	// A bought model may be used up to and with a day, and by some tenants; empty: for good, by all.
+	LicensedUntil string   `toml:"licensed_until"` // 2030-12-31
+	LicensedTo    []string `toml:"licensed_to"`
 
 	URL     string `toml:"url"`     // where the file is published as it is; empty for converted files
 	Made    string `toml:"made"`    // how a converted file is made
@@ -244,6 +247,9 @@ func (l *List) check() error {
 		}
 		if e.Kind == KindModel && (e.Role == "" || len(e.Inputs) == 0 || len(e.Outputs) == 0) {
 			return fmt.Errorf("check manifest: %s has no role or no tensors", e.File)
+		}
+		if err := e.checkLicence(); err != nil {
+			return err
 		}
 		if _, ok := l.wheel(e); e.Package != "" && !ok {
 			return fmt.Errorf("check manifest: no wheel of %s for %s", e.Package, e.File)

@@ -93,6 +93,7 @@ func TestParseRefuses(t *testing.T) {
 		{"hidden file", `file = "astronaut.png"`, `file = ".astronaut.png"`},
 		{"no size", "bytes = 791555", "bytes = 0"},
 		{"absurd size", "bytes = 791555", "bytes = 791555000000"},
+		{"licensed until no day", `role = "mesh"`, `role = "mesh"` + "\nlicensed_until = \"2030-02-30\""},
 		{"role twice", `role = "mesh"`, `role = "iris"`},
 		{"file twice", `file = "iris_landmark.tflite"`, `file = "face_landmark.tflite"`},
 		{"embedder of an unknown role", `roles = ["embed_0095_f16"]`, `roles = ["embed_0096"]`},

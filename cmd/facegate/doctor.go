@@ -211,13 +211,28 @@ func (p *physician) models() {
 		if _, _, err := set.Bytes(m.Role); err != nil {
 			missing = true
 			p.fail("model "+m.Role, "facegate setup", "%v", brief(err))
-		} else {
-			p.ok("model "+m.Role, "%s is the manifest's", m.File)
+			continue
 		}
+		p.licence(set.List(), m)
 	}
 	if !missing {
 		p.inference(lib)
 	}
+}
+
+// licence says whether a model that is the manifest's may be used, now and in a month.
+func (p *physician) licence(l *models.List, m models.Entry) {
+	const hint = "renew the licence and write its last day into models/local.toml"
+	check, role, tenant := "model "+m.Role, []string{m.Role}, p.c.Site.Tenant
+	if _, ended := l.Unlicensed(role, tenant, time.Now()); ended != "" {
+		p.fail(check, hint, "%s", ended)
+		return
+	}
+	if _, soon := l.Unlicensed(role, tenant, time.Now().AddDate(0, 1, 0)); soon != "" {
+		p.warn(check, hint, "%s is licensed until %s only", m.File, m.LicensedUntil)
+		return
+	}
+	p.ok(check, "%s is the manifest's", m.File)
 }
 
 // brief names the files of a models error without everything that could be done.
