@@ -58,16 +58,17 @@ const (
 
 // A Look is what a picture shows. It is the caller's.
 type Look struct {
-	Fault   Fault
-	Failed  Stage // stages whose models are missing or failed
-	Quality face.Quality
-	Faces   int
-	Width   int
-	Height  int
-	Box     [4]float64 // left, top, right, bottom, pixels
-	Yaw     float64    // degrees
-	Pitch   float64
-	Blur    float64 // 0 sharp .. 1 blurred
+	Fault      Fault
+	Failed     Stage // stages whose models are missing, may not be used or failed
+	Unlicensed Stage // stages whose models may not be used, whether they were wanted or not
+	Quality    face.Quality
+	Faces      int
+	Width      int
+	Height     int
+	Box        [4]float64 // left, top, right, bottom, pixels
+	Yaw        float64    // degrees
+	Pitch      float64
+	Blur       float64 // 0 sharp .. 1 blurred
 
 	Live      access.Liveness // Unavailable where it was not wanted, could not be judged, or quality forbids
 	LiveScore float64         // 0..1

@@ -32,6 +32,7 @@ const (
 	CameraFrozen    ID = "camera_frozen"
 	CameraBlack     ID = "camera_black"
 	ModelsRefused   ID = "models_refused"
+	LicenceEnded    ID = "licence_ended"
 	StoreSick       ID = "store_sick"
 	ClockUnsure     ID = "clock_unsure"
 	QueueOld        ID = "queue_old"
@@ -109,6 +110,7 @@ func Table() []Meaning {
 		camera(CameraFrozen, "the camera delivers the same picture over and over", "unplug it and plug it in again; if it comes back, suspect somebody at the cable", 0, CameraLost, CameraStalled),
 		camera(CameraBlack, "the camera sees nothing", "uncover the lens, switch on the light", 2*s, CameraLost, CameraStalled, CameraFrozen),
 		{ModelsRefused, Critical, "the models do not work", "facegate doctor names the file; facegate setup fetches it again", 0, 0, true, nil},
+		{LicenceEnded, Critical, "models may not be used any more", "renew the licence and write its last day into models/local.toml; docs/models.md", 0, 0, true, nil},
 		// Whether the door opens without a record is the site's choice, made where decisions are.
 		{StoreSick, Critical, "the store does not keep what it is given", "check the disk; facegate doctor looks into the store", 0, 5 * s, false, nil},
 		// A clock is unsure for a while after every start.

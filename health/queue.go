@@ -39,3 +39,12 @@ func Clock(synced func(now time.Time) (ok bool, because string)) Probe {
 		return !ok, because
 	}}
 }
+
+// Licence is a probe of [LicenceEnded] that asks why models may not be used any more, "" where
+// they may.
+func Licence(ended func(now time.Time) (because string)) Probe {
+	return Probe{LicenceEnded, func(_ context.Context, now time.Time) (bool, string) {
+		because := ended(now)
+		return because != "", because
+	}}
+}

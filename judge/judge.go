@@ -36,7 +36,10 @@ type Options struct {
 	DB         *store.DB
 	// Yield, where set, waits while the camera needs the machine, at most until ctx ends, which is
 	// after two seconds of a picture's waits. It is called before each of its stages.
-	Yield    func(ctx context.Context)
+	Yield func(ctx context.Context)
+	// Barred, where set, are the stages whose models the site has no licence for at a moment: they
+	// are as if their models had failed, and the Look says why.
+	Barred   func(now time.Time) pipeline.Stages
 	Deadline time.Duration // until a picture is judged, with its wait, 0: 10 s
 	Waiting  int           // pictures that may wait, 0: 16
 	Idle     time.Duration // without a picture, after which the models are closed: they take about 140 MB. 0: 5 min
@@ -211,7 +214,19 @@ func (j *Judge) look(ctx context.Context, picture []byte, want api.Want) (*api.L
 	if want&api.WantTemplate != 0 {
 		stages |= pipeline.Embedding
 	}
-	a, failed, err := j.an.Examine(img, stages, pause)
+	var barred pipeline.Stages
+	if j.o.Barred != nil {
+		barred = j.o.Barred(time.Now())
+	}
+	l.Unlicensed = parts(barred)
+	if barred&(pipeline.Detecting|pipeline.Landmarks) != 0 {
+		l.Failed = l.Unlicensed
+		return l, nil
+	}
+	a, failed, err := j.an.Examine(img, stages&^barred, pause)
+	if failed |= stages & barred; barred&(pipeline.Mask|pipeline.Parsing|pipeline.Eyes) != 0 && a.Quality == face.OK {
+		a.Quality = face.ImageError // it rests on what was not looked at
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, busy(ctx.Err())
@@ -220,6 +235,25 @@ func (j *Judge) look(ctx context.Context, picture []byte, want api.Want) (*api.L
 	}
 	j.fill(l, a, failed, want)
 	return l, nil
+}
+
+// parts are the pipeline's stages as callers know them.
+func parts(st pipeline.Stages) (out api.Stage) {
+	for _, s := range []struct {
+		from pipeline.Stages
+		to   api.Stage
+	}{
+		{pipeline.Detecting, api.StageDetect},
+		{pipeline.Landmarks | pipeline.Eyes, api.StageLandmarks},
+		{pipeline.Passive, api.StageLiveness},
+		{pipeline.Mask | pipeline.Parsing, api.StageCover},
+		{pipeline.Embedding, api.StageEmbed},
+	} {
+		if st&s.from != 0 {
+			out |= s.to
+		}
+	}
+	return out
 }
 
 func (j *Judge) open() error {
@@ -236,20 +270,7 @@ func (j *Judge) open() error {
 
 // fill says what an analysis saw.
 func (j *Judge) fill(l *api.Look, a *pipeline.Analysis, failed pipeline.Stages, want api.Want) {
-	for _, s := range []struct {
-		from pipeline.Stages
-		to   api.Stage
-	}{
-		{pipeline.Detecting, api.StageDetect},
-		{pipeline.Landmarks | pipeline.Eyes, api.StageLandmarks},
-		{pipeline.Passive, api.StageLiveness},
-		{pipeline.Mask | pipeline.Parsing, api.StageCover},
-		{pipeline.Embedding, api.StageEmbed},
-	} {
-		if failed&s.from != 0 {
-			l.Failed |= s.to
-		}
-	}
+	l.Failed = parts(failed)
 	l.Quality, l.Faces = a.Quality, a.Faces
 	if failed&pipeline.Detecting != 0 || a.Quality == face.NoFace {
 		return

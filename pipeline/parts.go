@@ -3,7 +3,9 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"strings"
 
+	"facegate/models"
 	"facegate/pipeline/cover"
 	"facegate/pipeline/embed"
 	"facegate/pipeline/face"
@@ -17,6 +19,43 @@ const (
 	Detecting Stages = 1 << (5 + iota)
 	Landmarks
 )
+
+// StageOf is what a model of a role is needed for, 0 for a role that the pipeline does not have.
+func StageOf(role string) Stages {
+	switch role {
+	case "mask":
+		return Mask
+	case "helmet", "parsing":
+		return Parsing
+	case "mesh":
+		return Landmarks
+	case "iris":
+		return Eyes
+	}
+	switch kind, _, _ := strings.Cut(role, "_"); kind {
+	case "detect":
+		return Detecting
+	case "live":
+		return Passive
+	case "embed":
+		return Embedding
+	}
+	return 0
+}
+
+// Roles are those of a manifest's models that an Analyser with an embedder uses.
+func Roles(list *models.List, embedder string) []string {
+	var roles []string
+	for _, e := range list.Entries {
+		if e.Kind == models.KindModel && StageOf(e.Role)&^Embedding != 0 {
+			roles = append(roles, e.Role)
+		}
+	}
+	if e, ok := list.Embedder(embedder); ok {
+		roles = append(roles, e.Roles...)
+	}
+	return roles
+}
 
 // errLacking means that the part of an Analyser could not be loaded.
 var errLacking = errors.New("its model is not loaded")

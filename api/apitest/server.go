@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pelletier/go-toml/v2"
+
 	"facegate/access"
 	"facegate/api"
 	"facegate/internal/sharedtest"
@@ -29,6 +31,8 @@ import (
 // Options say what a server is like that is not as usual.
 type Options struct {
 	Broken    []string      // roles of models whose files are truncated
+	Ended     []string      // roles of models whose licence has ended
+	Foreign   []string      // roles of models that are licensed to another tenant
 	Deadline  time.Duration // of the judge, 0: a minute, so that a slow machine fails no test
 	Waiting   int           // pictures that may wait, 0: the judge's default
 	Yield     func(context.Context)
@@ -52,7 +56,7 @@ type Server struct {
 // New starts a server; register adds the API under test, such as facephi.Register.
 func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) *Server {
 	tb.Helper()
-	home := brokenHome(tb, o.Broken)
+	home := home(tb, o)
 	s := &Server{Clock: &Clock{}, Door: &Door{}, Log: &Log{}}
 	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	engine, err := load.OpenAny(home, filepath.Join(home, "models"), 1)
@@ -88,6 +92,14 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 			}
 			return open()
 		},
+		Barred: func(now time.Time) (stages pipeline.Stages) {
+			list := engine.Models.List()
+			roles, _ := list.Unlicensed(pipeline.Roles(list, ""), tenant, now)
+			for _, r := range roles {
+				stages |= pipeline.StageOf(r)
+			}
+			return stages
+		},
 		Identifier: id, DB: s.DB, Yield: o.Yield, Deadline: o.Deadline, Waiting: o.Waiting, Idle: o.Idle, Log: log,
 	})
 	k := kiosk.New(kiosk.Options{Audit: s.DB, Door: s.Door, Clock: s.Clock, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
@@ -120,11 +132,15 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 	return s
 }
 
-// brokenHome is a home directory with everything installed, but for models that are cut in half.
-func brokenHome(tb testing.TB, broken []string) string {
+// tenant is the one that the server's site is of.
+const tenant = "demo"
+
+// home is a home directory with everything installed, but for models that are cut in half and
+// licences that have ended.
+func home(tb testing.TB, o Options) string {
 	tb.Helper()
 	installed := sharedtest.Home(tb)
-	if len(broken) == 0 {
+	if len(o.Broken)+len(o.Ended)+len(o.Foreign) == 0 {
 		return installed
 	}
 	home := tb.TempDir()
@@ -134,13 +150,36 @@ func brokenHome(tb testing.TB, broken []string) string {
 	if err := os.Mkdir(filepath.Join(home, "models"), 0o755); err != nil {
 		tb.Fatal(err)
 	}
-	cut := make(map[string]bool)
-	for _, role := range broken {
+	entry := func(role string) models.Entry {
 		e, ok := models.Manifest().Entry(role)
 		if !ok {
 			tb.Fatalf("no model plays the role %q", role)
 		}
-		cut[e.File] = true
+		return e
+	}
+	cut := make(map[string]bool)
+	for _, role := range o.Broken {
+		cut[entry(role).File] = true
+	}
+	var local struct {
+		Model []models.Entry `toml:"model"`
+	}
+	for _, role := range o.Ended {
+		e := entry(role)
+		e.LicensedUntil = time.Now().AddDate(0, 0, -1).Format(time.DateOnly)
+		local.Model = append(local.Model, e)
+	}
+	for _, role := range o.Foreign {
+		e := entry(role)
+		e.LicensedTo = []string{"not " + tenant}
+		local.Model = append(local.Model, e)
+	}
+	text, err := toml.Marshal(local)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(home, "models", "local.toml"), text, 0o644)
+	}
+	if err != nil {
+		tb.Fatal(err)
 	}
 	files, err := os.ReadDir(filepath.Join(installed, "models"))
 	if err != nil {

@@ -237,6 +237,21 @@ func TestBrokenModels(t *testing.T) {
 	}
 }
 
+// A model that the site may not use any more is not used, and the answer says why.
+func TestLicence(t *testing.T) {
+	want := `{"serviceResultCode":0,"serviceResultLog":"NoneBecauseLicenseError","serviceTime":"<digits>","serviceTransactionId":"<uuid>","serviceLivenessResult":15}`
+	for name, o := range map[string]apitest.Options{
+		"ended": {Ended: []string{"live_40"}}, "of another tenant": {Foreign: []string{"live_27", "live_se18"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, o)
+			apitest.Golden(t, c.post("/services/evaluatePassiveLiveness", m{"imageBuffer": b64(c.A2())}), 200, jsonType, want)
+			a := c.post("/services/authenticateUser", m{"userId": "001", "image": b64(c.A1()), "bestImageToken": b64(c.A2())})
+			apitest.Golden(t, a, 200, jsonType, result(-101, notLive, 15, 0, "0"))
+		})
+	}
+}
+
 // Without the embedder a token opens, the face lives, and nothing can be compared.
 func TestBrokenEmbedder(t *testing.T) {
 	whole := newClient(t, apitest.Options{})

@@ -9,8 +9,7 @@ import (
 	"facegate/pipeline/face"
 )
 
-// Liveness codes. 1 and 2 are deprecated and never sent; 15, a licence that has ended, cannot
-// happen here.
+// Liveness codes. 1 and 2 are deprecated and never sent.
 const (
 	livenessNone       = 0
 	livenessLive       = 3
@@ -25,6 +24,7 @@ const (
 	livenessTooMany    = 12
 	livenessNearBorder = 13
 	livenessCropped    = 14
+	livenessLicence    = 15
 	livenessOccluded   = 16
 	livenessNoLive     = 17
 	livenessEyesClosed = 18
@@ -73,6 +73,9 @@ func liveness(l *api.Look) int {
 	case access.Spoof:
 		return livenessNoLive
 	}
+	if l.Unlicensed&api.StageLiveness != 0 {
+		return livenessLicence
+	}
 	return livenessInternal
 }
 
@@ -82,7 +85,7 @@ func livenessName(code int) string {
 		"None", "", "", "Live", "NoneBecauseBadQuality", "NoneBecauseFaceTooClose", "NoneBecauseFaceNotFound",
 		"NoneBecauseFaceTooSmall", "NoneBecauseAngleTooLarge", "NoneBecauseImageDataError", "NoneBecauseInternalError",
 		"NoneBecauseImagePreprocessError", "NoneBecauseTooManyFaces", "NoneBecauseFaceTooCloseToBorder",
-		"NoneBecauseFaceCropped", "", "NoneBecauseFaceOccluded", "NoLive", "NoneBecauseEyesClosed",
+		"NoneBecauseFaceCropped", "NoneBecauseLicenseError", "NoneBecauseFaceOccluded", "NoLive", "NoneBecauseEyesClosed",
 	}[code]
 }
 

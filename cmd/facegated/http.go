@@ -25,7 +25,7 @@ import (
 // serveAPIs is the tasks that answer over HTTP: the server, and the judge of posted pictures.
 // Posted pictures make way while somebody stands before the camera.
 func serveAPIs(c *config.Config, db *store.DB, k *kiosk.Kiosk, clock kiosk.Clock, eyes *eyes, priority *judge.Priority, board *health.Board, log *slog.Logger) []task.Task {
-	j := judge.New(judge.Options{Open: eyes.judging, Identifier: eyes.identifier(), DB: db, Yield: priority.Yield, Log: log})
+	j := judge.New(judge.Options{Open: eyes.judging, Identifier: eyes.identifier(), DB: db, Yield: priority.Yield, Barred: eyes.barredStages, Log: log})
 	service := &api.Service{
 		DB: db, Judge: j, Kiosk: k, Clock: clock, Keys: api.NewKeys(db), Site: c.Site.Name, Door: c.Door.Name, Room: api.NewRoom(maxBodies), Log: log,
 	}
@@ -60,9 +60,9 @@ func mount(mux *http.ServeMux, s *api.Service, board *health.Board) {
 }
 
 // errNoModels is why nothing that was posted can be looked at.
-var errNoModels = errors.New("the models cannot be used")
+var errNoModels = errors.New("the inference runtime cannot be used")
 
-// identifier holds who is enrolled, nil for eyes that see nothing.
+// identifier holds who is enrolled, nil for eyes that recognise nobody.
 func (e *eyes) identifier() *pipeline.Identifier {
 	if e == nil {
 		return nil
@@ -70,19 +70,28 @@ func (e *eyes) identifier() *pipeline.Identifier {
 	return e.id
 }
 
-// judging is an Analyser for posted pictures, with every model that can be used.
+// barredStages are those whose models the site may not use any more.
+func (e *eyes) barredStages(now time.Time) pipeline.Stages {
+	stages, _ := e.barred(now)
+	return stages
+}
+
+// judging is an Analyser for posted pictures, with every model that can be used. The error
+// names those that cannot.
 func (e *eyes) judging() (*pipeline.Analyser, error) {
 	if e == nil {
 		return nil, errNoModels
 	}
-	an, err := e.another()
-	if err != nil {
-		return nil, err
+	embedder := ""
+	if e.an != nil {
+		embedder = e.an.Embedder()
+	}
+	an, lacks := pipeline.OpenParts(e.engine.Load, embedder)
+	if e.id == nil {
+		return an, lacks
 	}
 	for _, r := range e.id.Older {
-		if err := an.AddEmbedder(e.engine.Load, r.Gallery.Model()); err != nil {
-			return nil, err
-		}
+		lacks = errors.Join(lacks, an.AddEmbedder(e.engine.Load, r.Gallery.Model()))
 	}
-	return an, nil
+	return an, lacks
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
 
 	"facegate/access"
@@ -65,8 +67,9 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 	})
 
 	// Without models nobody is recognised, but PINs, the exit button's record and the schedule go
-	// on: the condition says what is wrong.
+	// on: the condition says what is wrong. Posted pictures are looked at as far as it goes.
 	eyes, err := openEyes(c, log)
+	defer func() { err = errors.Join(err, eyes.close()) }()
 	if err != nil && untilIdle {
 		return err
 	}
@@ -74,7 +77,6 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 	if err != nil {
 		log.Error("nobody is recognised: the models cannot be used", logkey.Error, err)
 	}
-	defer func() { err = errors.Join(err, eyes.close()) }()
 
 	if err := eyes.recogniseOlder(ctx, db, log); err != nil {
 		return err
@@ -107,7 +109,7 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 	tasks := []task.Task{
 		board, clock, portal, people, rules,
 		conditions,
-		&health.Watch{Board: board, Probes: probes(c, db, clock)},
+		&health.Watch{Board: board, Probes: probes(c, db, clock, eyes)},
 		&kiosk.Standing{Kiosk: k, Door: portal, Lease: c.Door.MaxOn, Log: log},
 		&kiosk.Upkeep{DB: db, Kiosk: k, Clock: wall, Log: log},
 		kiosk.NewDoorEvents(db, c.Door.Socket, c.Door.Name, log),
@@ -115,7 +117,7 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 	}
 	priority := &judge.Priority{}
 	tasks = append(tasks, serveAPIs(c, db, k, wall, eyes, priority, board, log)...)
-	if eyes != nil {
+	if eyes.open() {
 		beat := task.NewBeat("camera", 5*time.Second, time.Now())
 		tasks = append(tasks, &kiosk.Lens{
 			Camera: camera, Pipeline: eyes.watch, Kiosk: k, Log: log, UntilIdle: untilIdle, Beat: beat, Screen: screen,
@@ -149,12 +151,15 @@ func text(err error) string {
 }
 
 // probes are what the health watch looks at.
-func probes(c *config.Config, db *store.DB, clock *wallclock.Watch) []health.Probe {
+func probes(c *config.Config, db *store.DB, clock *wallclock.Watch, eyes *eyes) []health.Probe {
 	disk := &health.Disk{Dirs: []string{c.Home, filepath.Dir(c.Store.Path)}}
 	heat := &health.Heat{Root: "/"}
 	all := []health.Probe{disk.Probe(), heat.Probe(), health.Clock(func(now time.Time) (bool, string) {
 		state, because := clock.State(now)
 		return state == access.ClockSynced, because
+	}), health.Licence(func(now time.Time) string {
+		_, because := eyes.barred(now)
+		return because
 	})}
 	if c.MQTT.URL != "" {
 		queue := &health.Queue{Name: "events for the central site", Limit: time.Hour, Oldest: func(ctx context.Context) (time.Time, error) {
@@ -166,32 +171,35 @@ func probes(c *config.Config, db *store.DB, clock *wallclock.Watch) []health.Pro
 	return all
 }
 
-// eyes are the models and the pipeline that uses them. A nil *eyes sees nothing.
+// eyes are the models and the pipeline that uses them. A nil *eyes sees nothing. One whose
+// models cannot all be used has an engine and perhaps an identifier, for posted pictures, and
+// nothing else.
 type eyes struct {
+	tenant string
 	engine *load.Engine
-	an     *pipeline.Analyser
-	turbo  *imgproc.Turbo
 	id     *pipeline.Identifier
+	an     *pipeline.Analyser // of the camera
+	turbo  *imgproc.Turbo
 	level  liveness.Level
 	watch  *pipeline.Pipeline
 }
 
-func openEyes(c *config.Config, log *slog.Logger) (_ *eyes, err error) {
+// openEyes opens what can be opened; the error says what cannot.
+func openEyes(c *config.Config, log *slog.Logger) (*eyes, error) {
 	level, err := liveness.ParseLevel(c.Liveness.Level)
 	if err != nil {
 		return nil, err
 	}
-	e := &eyes{level: level}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, e.close())
-		}
-	}()
-	if e.engine, err = load.Open(c.Home, c.Models.Dir, 1); err != nil {
+	engine, err := load.OpenAny(c.Home, c.Models.Dir, 1)
+	if err != nil {
 		return nil, err
 	}
-	if e.an, err = pipeline.Open(e.engine.Load, c.Models.Embedder); err != nil {
-		return nil, err
+	e := &eyes{tenant: c.Site.Tenant, engine: engine, level: level}
+	if err := engine.Models.Missing(runtime.GOARCH); err != nil {
+		return e, errors.Join(err, e.half(c.Models.Embedder))
+	}
+	if e.an, err = pipeline.Open(engine.Load, c.Models.Embedder); err != nil {
+		return e, errors.Join(err, e.half(c.Models.Embedder))
 	}
 	// Optional: without the library MJPEG frames take some milliseconds longer.
 	if turbo, err := imgproc.OpenTurbo(); err == nil {
@@ -200,15 +208,46 @@ func openEyes(c *config.Config, log *slog.Logger) (_ *eyes, err error) {
 	} else {
 		log.Debug("no libturbojpeg", logkey.Error, err)
 	}
-	if e.id, err = kiosk.NewIdentifier(e.engine.Models.List(), e.an); err != nil {
-		return nil, err
+	if e.id, err = kiosk.NewIdentifier(engine.Models.List(), e.an); err != nil {
+		e.an.UseTurbo(nil)
+		err = errors.Join(err, e.an.Close())
+		e.an = nil
 	}
-	return e, nil
+	return e, err
+}
+
+// half makes the identifier of eyes that the camera cannot use, where there is an embedder.
+func (e *eyes) half(embedder string) (err error) {
+	parts, _ := pipeline.OpenParts(e.engine.Load, embedder) // what it lacks was reported
+	if parts.Embeds() {
+		e.id, err = kiosk.NewIdentifier(e.engine.Models.List(), parts)
+	}
+	return errors.Join(err, parts.Close())
+}
+
+// open reports whether the camera's pictures can be looked at.
+func (e *eyes) open() bool { return e != nil && e.watch != nil }
+
+// barred are the stages whose models the site may not use any more, and why in words.
+func (e *eyes) barred(now time.Time) (stages pipeline.Stages, because string) {
+	if e == nil {
+		return 0, ""
+	}
+	list := e.engine.Models.List()
+	embedder := ""
+	if e.id != nil {
+		embedder, _, _ = strings.Cut(e.id.Gallery.Model(), "@")
+	}
+	roles, because := list.Unlicensed(pipeline.Roles(list, embedder), e.tenant, now)
+	for _, role := range roles {
+		stages |= pipeline.StageOf(role)
+	}
+	return stages, because
 }
 
 // recogniseOlder adds those who are enrolled with models that were used before.
 func (e *eyes) recogniseOlder(ctx context.Context, db *store.DB, log *slog.Logger) error {
-	if e == nil {
+	if e == nil || e.an == nil {
 		return nil
 	}
 	enrolled, err := db.Models(ctx)
@@ -222,9 +261,9 @@ func (e *eyes) recogniseOlder(ctx context.Context, db *store.DB, log *slog.Logge
 	return err
 }
 
-// galleries are who is recognised, none for eyes that see nothing.
+// galleries are who is recognised, none for eyes that recognise nobody.
 func (e *eyes) galleries() []*match.Gallery {
-	if e == nil {
+	if e == nil || e.id == nil {
 		return nil
 	}
 	all := []*match.Gallery{e.id.Gallery}
@@ -236,7 +275,7 @@ func (e *eyes) galleries() []*match.Gallery {
 
 // want tells the pipeline what the rules of the door ask about.
 func (e *eyes) want(p *access.Policy, door string) {
-	if e == nil {
+	if !e.open() {
 		return
 	}
 	mask, helmet := p.Wants(door)
