@@ -1,6 +1,9 @@
 package imgproc
 
 import (
+	"bytes"
+	"fmt"
+	"image/jpeg"
 	"testing"
 
 	"facegate/device"
@@ -53,6 +56,43 @@ func BenchmarkFrame(b *testing.B) {
 				p.RGB()
 			}
 		})
+	}
+}
+
+func BenchmarkDecodeWithin(b *testing.B) {
+	const w, h = 2000, 1500
+	var baseline, rgb bytes.Buffer
+	if err := jpeg.Encode(&baseline, pattern(w, h).std(), &jpeg.Options{Quality: 90}); err != nil {
+		b.Fatal(err)
+	}
+	if err := pngEncode(&rgb, pattern(w, h)); err != nil {
+		b.Fatal(err)
+	}
+	progressive := jpegWriter{w: w, h: h, factors: [][2]int{{2, 2}, {1, 1}, {1, 1}}, sof: mSOF2, scans: progression(3), coefs: repeated()}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{
+		{"baseline", baseline.Bytes()}, {"progressive", progressive.encode()}, {"PNG", rgb.Bytes()},
+	} {
+		b.Run(f.name+"/Decode", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Decode(f.data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		for _, by := range []int{1, 2, 4} {
+			b.Run(fmt.Sprint(f.name, "/by", by), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := DecodeWithin(f.data, w*h/by/by); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -39,36 +39,10 @@ func Read(r io.Reader) (*Image, error) {
 // 16-bit samples lose their lower half, CMYK is converted without a profile: what OpenCV's
 // imread gives. The limits are checked before pixels are decoded. Every error wraps ErrPicture.
 func Decode(data []byte) (*Image, error) {
-	switch {
-	case len(data) == 0:
-		return nil, fmt.Errorf("%w: it is empty; send the file again", ErrPicture)
-	case len(data) > MaxBytes:
-		return nil, fmt.Errorf("%w: it has more than %d MB; send a smaller one", ErrPicture, MaxBytes>>20)
-	}
 	c := sniff(data)
-	if c == nil {
-		return nil, fmt.Errorf("%w: it is not JPEG, PNG, GIF, BMP or WebP; save it as JPEG and send that", ErrPicture)
-	}
-	cfg, err := c.config(bytes.NewReader(data))
+	cfg, err := c.measure(data, "JPEG, PNG, GIF, BMP or WebP", MaxPixels, MaxPixels/2)
 	if err != nil {
-		return nil, damaged(c.name, err)
-	}
-	pixels := MaxPixels
-	if c.name == "JPEG" {
-		h := readJPEGHeader(data)
-		if h.scans > maxScans {
-			return nil, fmt.Errorf("%w: the JPEG has %d scans; save it again as baseline JPEG", ErrPicture, h.scans)
-		}
-		if h.progressive {
-			pixels /= 2
-		}
-	}
-	if cfg.Width <= 0 || cfg.Height <= 0 {
-		return nil, fmt.Errorf("%w: the %s has no pixels; send another", ErrPicture, c.name)
-	}
-	if cfg.Width > MaxSide || cfg.Height > MaxSide || cfg.Width*cfg.Height > pixels {
-		return nil, fmt.Errorf("%w: the %s has %d x %d pixels, more than %d million; scale it down and send that",
-			ErrPicture, c.name, cfg.Width, cfg.Height, pixels/1_000_000)
+		return nil, err
 	}
 	m, err := c.decode(bytes.NewReader(data))
 	if err != nil {
@@ -88,6 +62,42 @@ func Decode(data []byte) (*Image, error) {
 		}
 	}
 	return img.turn(c.orientation(data)), nil
+}
+
+// measure tells a picture's size, or why it is not to be decoded. c is nil where it is of no
+// kind that is wanted. The numbers are the most pixels it may have, the second as a
+// progressive JPEG.
+func (c *codec) measure(data []byte, wanted string, pixels, progressive int) (image.Config, error) {
+	var none image.Config
+	switch {
+	case len(data) == 0:
+		return none, fmt.Errorf("%w: it is empty; send the file again", ErrPicture)
+	case len(data) > MaxBytes:
+		return none, fmt.Errorf("%w: it has more than %d MB; send a smaller one", ErrPicture, MaxBytes>>20)
+	case c == nil:
+		return none, fmt.Errorf("%w: it is not %s; save it as JPEG and send that", ErrPicture, wanted)
+	}
+	cfg, err := c.config(bytes.NewReader(data))
+	if err != nil {
+		return none, damaged(c.name, err)
+	}
+	if c.name == "JPEG" {
+		h := readJPEGHeader(data)
+		if h.scans > maxScans {
+			return none, fmt.Errorf("%w: the JPEG has %d scans; save it again as baseline JPEG", ErrPicture, h.scans)
+		}
+		if h.progressive {
+			pixels = progressive
+		}
+	}
+	if cfg.Width <= 0 || cfg.Height <= 0 {
+		return none, fmt.Errorf("%w: the %s has no pixels; send another", ErrPicture, c.name)
+	}
+	if cfg.Width > MaxSide || cfg.Height > MaxSide || cfg.Width*cfg.Height > pixels {
+		return none, fmt.Errorf("%w: the %s has %d x %d pixels, more than %d million; scale it down and send that",
+			ErrPicture, c.name, cfg.Width, cfg.Height, pixels/1_000_000)
+	}
+	return cfg, nil
 }
 
 func damaged(name string, err error) error {
@@ -212,35 +222,9 @@ func (m *Image) turn(orientation int) *Image {
 	if orientation <= 1 || orientation > 8 {
 		return m
 	}
-	w, h := m.W, m.H
-	right, down := 3, m.Stride // steps in m for one step in the result
-	start := 0
-	last, bottom := 3*(w-1), (h-1)*m.Stride
-	switch orientation {
-	case 2:
-		start, right = last, -3
-	case 3:
-		start, right, down = last+bottom, -3, -m.Stride
-	case 4:
-		start, down = bottom, -m.Stride
-	case 5:
-		right, down = m.Stride, 3
-	case 6:
-		start, right, down = bottom, -m.Stride, 3
-	case 7:
-		start, right, down = last+bottom, -m.Stride, -3
-	case 8:
-		start, right, down = last, m.Stride, -3
+	c := newCanvas(m.W, m.H, orientation)
+	for y := range m.H {
+		c.put(0, y, 1, m.row(y))
 	}
-	if orientation >= 5 {
-		w, h = h, w
-	}
-	out := New(w, h)
-	for y := range h {
-		row := out.row(y)
-		for x := range w {
-			copy(row[3*x:3*x+3], m.Pix[start+x*right+y*down:])
-		}
-	}
-	return out
+	return c.img
 }

@@ -163,16 +163,22 @@ func (p *Picture) upsample(out []byte, c *plane, y int) {
 	if p.subY == 2 {
 		far = c.row(min(max(y/2-1+y%2*2, 0), c.rows-1))
 	}
+	upsampleRow(out, near, far, p.subX, p.subY, y%2 == 1)
+}
+
+// upsampleRow makes a row of colour from the row of samples it lies in and the one on its
+// other side, which is below it where lower is set.
+func upsampleRow(out, near, far []byte, subX, subY int, lower bool) {
 	switch {
-	case p.subX == 2 && p.subY == 1 && c.n > 2:
+	case subX == 2 && subY == 1 && len(near) > 2:
 		upsampleH(out, near)
-	case p.subX == 2 && p.subY == 2 && c.n > 2:
+	case subX == 2 && subY == 2 && len(near) > 2:
 		upsampleHV(out, near, far)
-	case p.subX == 1 && p.subY == 2:
-		upsampleV(out, near, far, y%2 == 1)
+	case subX == 1 && subY == 2:
+		upsampleV(out, near, far, lower)
 	default:
 		for i := range out {
-			out[i] = near[i/p.subX]
+			out[i] = near[i/subX]
 		}
 	}
 }
