@@ -27,8 +27,8 @@ import (
 // Options say what a Judge looks with.
 type Options struct {
 	// Open gives an Analyser, which the Judge closes, with the embedders of Identifier.Older
-	// added. It is called before the first picture, and again after it gave none or the last one
-	// was closed. One of [pipeline.OpenParts] will do: the second result is what it lacks.
+	// added. It is called before the first picture, and again where it gave none. One of
+	// [pipeline.OpenParts] will do: the second result is what it lacks.
 	Open func() (*pipeline.Analyser, error)
 	// Identifier holds the galleries to search; the Judge makes an Identifier of its own of it.
 	// Without one nothing can be compared, searched or enrolled.
@@ -42,7 +42,6 @@ type Options struct {
 	Barred   func(now time.Time) pipeline.Stages
 	Deadline time.Duration // until a picture is judged, with its wait, 0: 10 s
 	Waiting  int           // pictures that may wait, 0: 16
-	Idle     time.Duration // without a picture, after which the models are closed: they take about 140 MB. 0: 5 min
 	Log      *slog.Logger  // never nil
 }
 
@@ -50,7 +49,6 @@ type Options struct {
 const (
 	defaultDeadline = 10 * time.Second
 	defaultWaiting  = 16
-	defaultIdle     = 5 * time.Minute
 	retryAfter      = time.Second
 )
 
@@ -100,9 +98,6 @@ func New(o Options) *Judge {
 	if o.Waiting == 0 {
 		o.Waiting = defaultWaiting
 	}
-	if o.Idle == 0 {
-		o.Idle = defaultIdle
-	}
 	j := &Judge{o: o, line: make(chan *job, o.Waiting), ready: make(chan struct{})}
 	if from := o.Identifier; from != nil {
 		j.id = &pipeline.Identifier{
@@ -127,35 +122,20 @@ func (j *Judge) Run(ctx context.Context) error {
 	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, nice); err != nil { // of this thread alone
 		j.o.Log.WarnContext(ctx, "pictures that are posted share the machine with the camera evenly", logkey.Error, err)
 	}
-	idle := time.NewTimer(j.o.Idle)
-	defer idle.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return j.close(ctx)
-		case <-idle.C:
-			if err := j.close(ctx); err != nil {
-				return err
+			if j.an == nil {
+				return nil
 			}
+			return j.an.Close()
 		case w := <-j.line:
 			if w.ctx.Err() == nil {
 				look, err := j.look(w.ctx, w.picture, w.want) //nolint:contextcheck // that of the call, not the task's
 				w.done <- result{look, err}
 			}
-			idle.Reset(j.o.Idle)
 		}
 	}
-}
-
-// close frees the models until the next picture.
-func (j *Judge) close(ctx context.Context) error {
-	if j.an == nil {
-		return nil
-	}
-	err := j.an.Close()
-	j.an = nil
-	j.o.Log.DebugContext(ctx, "models for posted pictures closed")
-	return err
 }
 
 func busy(err error) error { return &api.Error{Code: api.Busy, RetryAfter: retryAfter, Err: err} }

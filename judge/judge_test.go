@@ -5,8 +5,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -254,22 +252,4 @@ func TestAtOnce(t *testing.T) {
 		})
 	}
 	calls.Wait()
-}
-
-// Models that are closed while nobody posts anything are opened again.
-func TestIdle(t *testing.T) {
-	f := apitest.NewFaces(t)
-	s := apitest.New(t, nothing, apitest.Options{Idle: time.Millisecond})
-	patience := time.Now().Add(time.Minute)
-	for i := range 2 {
-		if l := s.Look(t, f.A1()); l.Quality != face.OK {
-			t.Errorf("got %s", l.Quality)
-		}
-		for strings.Count(s.Log.String(), "models for posted pictures closed") <= i {
-			if time.Now().After(patience) {
-				t.Fatal("the models stay open")
-			}
-			runtime.Gosched()
-		}
-	}
 }

@@ -41,6 +41,7 @@ type Lens struct {
 	// on: other work had better wait. It must not wait itself.
 	Attend func(somebody bool)
 
+	came   time.Time // when the first frame of whoever is there was taken; zero: nobody is
 	black  health.Blackness
 	looked time.Time // when the picture was last looked at for blackness
 
@@ -106,12 +107,18 @@ func (l *Lens) Run(ctx context.Context) error {
 		if l.Screen != nil {
 			l.Screen.See(l.Pipeline.Guidance())
 		}
+		g := l.Pipeline.Guidance()
+		if g.Faces > 0 && l.came.IsZero() {
+			l.came = at
+		}
 		if l.Attend != nil {
-			g := l.Pipeline.Guidance()
 			l.Attend(g.Faces > 0 && !g.Settled)
 		}
 		if settled {
 			l.settle(ctx, s, at)
+		}
+		if g.Faces == 0 {
+			l.came = time.Time{}
 		}
 	}
 	if l.Attend != nil {
@@ -168,7 +175,12 @@ func (l *Lens) settle(ctx context.Context, s access.Sighting, taken time.Time) {
 	if err != nil {
 		return // logged where it happened, with what it was about
 	}
-	l.Log.InfoContext(ctx, "decision", logkey.Decision, d.Outcome.String(), logkey.Person, d.Person, logkey.Reason, string(d.Reason), logkey.Duration, time.Since(taken))
+	came := l.came
+	if came.IsZero() {
+		came = taken
+	}
+	l.Log.InfoContext(ctx, "decision", logkey.Decision, d.Outcome.String(), logkey.Person, d.Person, logkey.Reason, string(d.Reason),
+		logkey.Duration, time.Since(taken), logkey.Visit, time.Since(came))
 }
 
 // stream lets the camera deliver until ctx ends or a recording does. A camera that comes and

@@ -36,8 +36,7 @@ type Options struct {
 	Deadline  time.Duration // of the judge, 0: a minute, so that a slow machine fails no test
 	Waiting   int           // pictures that may wait, 0: the judge's default
 	Yield     func(context.Context)
-	Idle      time.Duration // of the judge
-	NoConsent bool          // the store does not ask for consent
+	NoConsent bool // the store does not ask for consent
 }
 
 // A Server is an API that runs until the test ends.
@@ -100,7 +99,7 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 			}
 			return stages
 		},
-		Identifier: id, DB: s.DB, Yield: o.Yield, Deadline: o.Deadline, Waiting: o.Waiting, Idle: o.Idle, Log: log,
+		Identifier: id, DB: s.DB, Yield: o.Yield, Deadline: o.Deadline, Waiting: o.Waiting, Log: log,
 	})
 	k := kiosk.New(kiosk.Options{Audit: s.DB, Door: s.Door, Clock: s.Clock, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
 	s.Service = &api.Service{

@@ -86,12 +86,12 @@ func (e *eyes) judging() (*pipeline.Analyser, error) {
 	if e.an != nil {
 		embedder = e.an.Embedder()
 	}
-	an, lacks := pipeline.OpenParts(e.engine.Load, embedder)
+	an, lacks := pipeline.OpenParts(e.engine.Share, embedder)
 	if e.id == nil {
 		return an, lacks
 	}
 	for _, r := range e.id.Older {
-		lacks = errors.Join(lacks, an.AddEmbedder(e.engine.Load, r.Gallery.Model()))
+		lacks = errors.Join(lacks, an.AddEmbedder(e.engine.Share, r.Gallery.Model()))
 	}
 	return an, lacks
 }

@@ -198,7 +198,7 @@ func openEyes(c *config.Config, log *slog.Logger) (*eyes, error) {
 	if err := engine.Models.Missing(runtime.GOARCH); err != nil {
 		return e, errors.Join(err, e.half(c.Models.Embedder))
 	}
-	if e.an, err = pipeline.Open(engine.Load, c.Models.Embedder); err != nil {
+	if e.an, err = pipeline.Open(engine.Share, c.Models.Embedder); err != nil {
 		return e, errors.Join(err, e.half(c.Models.Embedder))
 	}
 	// Optional: without the library MJPEG frames take some milliseconds longer.
@@ -218,7 +218,7 @@ func openEyes(c *config.Config, log *slog.Logger) (*eyes, error) {
 
 // half makes the identifier of eyes that the camera cannot use, where there is an embedder.
 func (e *eyes) half(embedder string) (err error) {
-	parts, _ := pipeline.OpenParts(e.engine.Load, embedder) // what it lacks was reported
+	parts, _ := pipeline.OpenParts(e.engine.Share, embedder) // what it lacks was reported
 	if parts.Embeds() {
 		e.id, err = kiosk.NewIdentifier(e.engine.Models.List(), parts)
 	}
@@ -254,7 +254,7 @@ func (e *eyes) recogniseOlder(ctx context.Context, db *store.DB, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	if err := kiosk.AddOlder(e.engine.Models.List(), e.an, e.id, e.engine.Load, enrolled); err != nil {
+	if err := kiosk.AddOlder(e.engine.Models.List(), e.an, e.id, e.engine.Share, enrolled); err != nil {
 		log.ErrorContext(ctx, "templates of another model cannot be used: these people have to be enrolled again", logkey.Error, err)
 	}
 	e.watch, err = pipeline.New(e.an, e.id, pipeline.Options{Level: e.level})
@@ -284,7 +284,7 @@ func (e *eyes) want(p *access.Policy, door string) {
 
 // another is an Analyser like the one behind the camera.
 func (e *eyes) another() (*pipeline.Analyser, error) {
-	return pipeline.Open(e.engine.Load, e.an.Embedder())
+	return pipeline.Open(e.engine.Share, e.an.Embedder())
 }
 
 func (e *eyes) close() error {

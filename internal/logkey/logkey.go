@@ -9,6 +9,7 @@ const (
 	Why       = "why"      // reason in words, as given by who asked
 	Who       = "who"      // who asked: camera, rex, operator, fire
 	Duration  = "duration" // a time.Duration
+	Visit     = "visit"    // how long somebody has stood before the lens
 	Line      = "line"     // an input or output of the door by name
 	On        = "on"       // a relay's electrical state
 	Mode      = "mode"

@@ -45,7 +45,7 @@ func run(m *testing.M, use func(dir string), programs []string) (int, error) {
 const patience = time.Minute
 
 // Until polls for a condition and fails the test where it never comes.
-func Until(t *testing.T, what string, ok func() bool) {
+func Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.After(patience)
 	every := time.NewTicker(10 * time.Millisecond)

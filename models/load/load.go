@@ -3,8 +3,10 @@
 package load
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 
 	"facegate/models"
 	"facegate/pipeline/litert"
@@ -51,6 +53,32 @@ type Engine struct {
 	Runtime *litert.Runtime
 	Models  *models.Set
 	Load    litert.Loader
+
+	mu   sync.Mutex
+	used map[string]*litert.Model // by role, one that [Engine.Share] gave
+}
+
+// Share is Load for whoever can wait for others: the models of one role that it gives have their
+// weights in common, so that every further one costs little memory, and run one at a time. A
+// file is read and verified for the first of them that is open.
+func (g *Engine) Share(role string) (*litert.Model, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m := g.used[role]; m != nil {
+		n, err := m.Share()
+		if !errors.Is(err, litert.ErrClosed) {
+			return n, err
+		}
+	}
+	m, err := g.Load(role)
+	if err != nil {
+		return nil, err
+	}
+	if g.used == nil {
+		g.used = make(map[string]*litert.Model)
+	}
+	g.used[role] = m
+	return m, nil
 }
 
 // Open opens the runtime under home and the models in dir, with the given number of threads a

@@ -99,3 +99,42 @@ func TestOpenWithModelsElsewhere(t *testing.T) {
 		t.Errorf("got %d files named, want %d: %v", len(missing.Files), all, missing)
 	}
 }
+
+// Models of one role have one file in memory, as long as one of them is open.
+func TestShare(t *testing.T) {
+	installed := sharedtest.Home(t)
+	dir := t.TempDir()
+	mesh, _ := models.Manifest().Entry("mesh")
+	file := filepath.Join(dir, mesh.File)
+	b, err := os.ReadFile(filepath.Join(installed, mesh.Path()))
+	if err == nil {
+		err = os.WriteFile(file, b, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := load.OpenAny(installed, dir, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := g.Share("mesh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("something else"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	second, err := g.Share("mesh")
+	if err != nil {
+		t.Fatalf("the weights are in memory: %v", err)
+	}
+	if err := errors.Join(first.Close(), second.Run(), second.Close()); err != nil {
+		t.Error(err)
+	}
+	if _, err := g.Share("mesh"); err == nil {
+		t.Error("a file that was changed is used")
+	}
+	if err := g.Close(); err != nil {
+		t.Error(err)
+	}
+}

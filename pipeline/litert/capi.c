@@ -99,6 +99,68 @@ static int describe(fg_model *m, size_t n, fg_tensor *tensors, int (*name)(void 
 	return 0;
 }
 
+// tensors describes what the model takes and gives.
+static int tensors(fg_model *m, const char **step) {
+	const fg_api *api = m->api;
+	int s;
+	*step = "LiteRtGetNumSignatureInputs";
+	if ((s = api->num_inputs(m->signature, &m->inputs)) || (s = api->num_outputs(m->signature, &m->outputs)))
+		return s;
+	if (m->inputs == 0 || m->inputs > max_tensors || m->outputs == 0 || m->outputs > max_tensors)
+		return unsupported;
+	*step = "allocate tensors";
+	m->in = calloc(m->inputs, sizeof *m->in);
+	m->out = calloc(m->outputs, sizeof *m->out);
+	m->in_buffers = calloc(m->inputs, sizeof *m->in_buffers);
+	m->out_buffers = calloc(m->outputs, sizeof *m->out_buffers);
+	if (!m->in || !m->out || !m->in_buffers || !m->out_buffers)
+		return out_of_memory;
+	*step = "LiteRtGetRankedTensorType";
+	if ((s = describe(m, m->inputs, m->in, api->input_name, api->input_tensor)))
+		return s;
+	return describe(m, m->outputs, m->out, api->output_name, api->output_tensor);
+}
+
+// buffer makes the memory of one tensor.
+static int buffer(fg_model *m, void *environment, size_t i, fg_tensor *t, void **slot,
+	int (*requirements)(void *, size_t, size_t, void **)) {
+	void *r;
+	int s;
+	if ((s = requirements(m->compiled, 0, i, &r)) || (s = m->api->create_buffer(environment, &t->type, r, &t->buffer)))
+		return s;
+	*slot = t->buffer;
+	if ((s = m->api->buffer_size(t->buffer, &t->size)) || (s = m->api->host_memory(t->buffer, &t->memory)))
+		return s;
+	memset(t->memory, 0, t->size);
+	return 0;
+}
+
+// settle makes a dynamic batch dimension 1, and says whether it was one.
+static bool settle(fg_tensor *t) {
+	if (t->type.layout.rank == 0 || t->type.layout.dims[0] >= 0)
+		return false;
+	t->type.layout.dims[0] = 1;
+	return true;
+}
+
+// buffers makes the memory of every tensor of a compiled model.
+static int buffers(fg_model *m, void *environment, const char **step) {
+	const fg_api *api = m->api;
+	int s;
+	*step = "LiteRtCreateManagedTensorBufferFromRequirements";
+	for (size_t i = 0; i < m->inputs; i++) {
+		settle(&m->in[i]);
+		if ((s = buffer(m, environment, i, &m->in[i], &m->in_buffers[i], api->input_requirements)))
+			return s;
+	}
+	for (size_t i = 0; i < m->outputs; i++) {
+		settle(&m->out[i]);
+		if ((s = buffer(m, environment, i, &m->out[i], &m->out_buffers[i], api->output_requirements)))
+			return s;
+	}
+	return 0;
+}
+
 int fg_model_open(fg_model *m, const fg_api *api, void *environment, const void *bytes, size_t size,
 	const char **step) {
 	m->api = api;
@@ -119,22 +181,17 @@ int fg_model_open(fg_model *m, const fg_api *api, void *environment, const void 
 		return unsupported;
 	if ((s = api->signature(m->model, 0, &m->signature)))
 		return s;
-	*step = "LiteRtGetNumSignatureInputs";
-	if ((s = api->num_inputs(m->signature, &m->inputs)) || (s = api->num_outputs(m->signature, &m->outputs)))
-		return s;
-	if (m->inputs == 0 || m->inputs > max_tensors || m->outputs == 0 || m->outputs > max_tensors)
-		return unsupported;
-	*step = "allocate tensors";
-	m->in = calloc(m->inputs, sizeof *m->in);
-	m->out = calloc(m->outputs, sizeof *m->out);
-	m->in_buffers = calloc(m->inputs, sizeof *m->in_buffers);
-	m->out_buffers = calloc(m->outputs, sizeof *m->out_buffers);
-	if (!m->in || !m->out || !m->in_buffers || !m->out_buffers)
-		return out_of_memory;
-	*step = "LiteRtGetRankedTensorType";
-	if ((s = describe(m, m->inputs, m->in, api->input_name, api->input_tensor)))
-		return s;
-	return describe(m, m->outputs, m->out, api->output_name, api->output_tensor);
+	return tensors(m, step);
+}
+
+int fg_model_share(fg_model *m, const fg_model *from, void *environment, const char **step) {
+	m->api = from->api;
+	m->bytes = from->bytes;
+	m->model = from->model;
+	m->compiled = from->compiled;
+	m->signature = from->signature;
+	int s = tensors(m, step);
+	return s ? s : buffers(m, environment, step);
 }
 
 // add_options hands the library one section of options; the payload is TOML.
@@ -151,20 +208,6 @@ static int add_options(const fg_api *api, void *options, const char *section, co
 	if ((s = api->add_opaque(options, opaque)))
 		api->destroy_opaque(opaque);
 	return s;
-}
-
-// buffer makes the memory of one tensor.
-static int buffer(fg_model *m, void *environment, size_t i, fg_tensor *t, void **slot,
-	int (*requirements)(void *, size_t, size_t, void **)) {
-	void *r;
-	int s;
-	if ((s = requirements(m->compiled, 0, i, &r)) || (s = m->api->create_buffer(environment, &t->type, r, &t->buffer)))
-		return s;
-	*slot = t->buffer;
-	if ((s = m->api->buffer_size(t->buffer, &t->size)) || (s = m->api->host_memory(t->buffer, &t->memory)))
-		return s;
-	memset(t->memory, 0, t->size);
-	return 0;
 }
 
 int fg_model_compile(fg_model *m, void *environment, const char *threads, const char **step) {
@@ -191,25 +234,13 @@ int fg_model_compile(fg_model *m, void *environment, const char *threads, const 
 	// A dynamic batch dimension becomes 1: buffers cannot be made for an unknown size.
 	for (size_t i = 0; i < m->inputs; i++) {
 		fg_tensor *t = &m->in[i];
-		if (t->type.layout.rank > 0 && t->type.layout.dims[0] < 0) {
-			*step = "LiteRtCompiledModelResizeInputTensor";
-			t->type.layout.dims[0] = 1;
-			if ((s = api->resize_input(m->compiled, 0, i, t->type.layout.dims, t->type.layout.rank)))
-				return s;
-		}
-	}
-	*step = "LiteRtCreateManagedTensorBufferFromRequirements";
-	for (size_t i = 0; i < m->inputs; i++)
-		if ((s = buffer(m, environment, i, &m->in[i], &m->in_buffers[i], api->input_requirements)))
-			return s;
-	for (size_t i = 0; i < m->outputs; i++) {
-		fg_tensor *t = &m->out[i];
-		if (t->type.layout.rank > 0 && t->type.layout.dims[0] < 0)
-			t->type.layout.dims[0] = 1;
-		if ((s = buffer(m, environment, i, t, &m->out_buffers[i], api->output_requirements)))
+		if (!settle(t))
+			continue;
+		*step = "LiteRtCompiledModelResizeInputTensor";
+		if ((s = api->resize_input(m->compiled, 0, i, t->type.layout.dims, t->type.layout.rank)))
 			return s;
 	}
-	return 0;
+	return buffers(m, environment, step);
 }
 
 int fg_model_run(fg_model *m) {
@@ -230,7 +261,7 @@ char *fg_model_errors(fg_model *m) {
 	return text;
 }
 
-void fg_model_close(fg_model *m) {
+void fg_model_close(fg_model *m, bool last) {
 	const fg_api *api = m->api;
 	for (size_t i = 0; m->in && i < m->inputs; i++)
 		if (m->in[i].buffer)
@@ -238,14 +269,15 @@ void fg_model_close(fg_model *m) {
 	for (size_t i = 0; m->out && i < m->outputs; i++)
 		if (m->out[i].buffer)
 			api->destroy_buffer(m->out[i].buffer);
-	if (m->compiled)
+	if (last && m->compiled)
 		api->destroy_compiled(m->compiled);
-	if (m->model)
+	if (last && m->model)
 		api->destroy_model(m->model);
 	free(m->in);
 	free(m->out);
 	free(m->in_buffers);
 	free(m->out_buffers);
-	free(m->bytes);
+	if (last)
+		free(m->bytes);
 	memset(m, 0, sizeof *m);
 }

@@ -98,7 +98,11 @@ int fg_model_open(fg_model *m, const fg_api *api, void *environment, const void 
 	const char **step);
 int fg_model_compile(fg_model *m, void *environment, const char *threads, const char **step);
 int fg_model_run(fg_model *m);
-void fg_model_close(fg_model *m);
+
+// fg_model_share makes another fg_model with the weights and compiled code of from and tensors of
+// its own. Two that share never run at once, and fg_model_close of the last of them is told so.
+int fg_model_share(fg_model *m, const fg_model *from, void *environment, const char **step);
+void fg_model_close(fg_model *m, bool last);
 
 void fg_destroy_environment(const fg_api *api, void *environment);
 

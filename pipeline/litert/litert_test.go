@@ -293,3 +293,92 @@ func TestBusyIsTimeInTheLibrary(t *testing.T) {
 		t.Errorf("busy for %v of %v", m.Busy(), took)
 	}
 }
+
+// Models that share weights have tensors of their own, and may be used from two goroutines.
+func TestShare(t *testing.T) {
+	rt := sharedtest.Runtime(t)
+	first, err := rt.Load(doubler(t), litert.Spec{}, litert.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := first.Share()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i, m := range []*litert.Model{first, second} {
+		wg.Go(func() {
+			for n := range 500 {
+				x := float32(1000*i + n)
+				copy(m.Input(0), []float32{x, -x, 0, 1})
+				if err := m.Run(); err != nil {
+					t.Errorf("model %d: %v", i, err)
+					return
+				}
+				if want := []float32{2 * x, -2 * x, 0, 2}; !slices.Equal(m.Output(0), want) {
+					t.Errorf("model %d: got %v, want %v", i, m.Output(0), want)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	third, err := first.Share() // the second is open
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []*litert.Model{second, third} {
+		copy(m.Input(0), []float32{1, 2, 3, 4})
+		if err := m.Run(); err != nil || m.Output(0)[3] != 8 {
+			t.Errorf("after the first was closed: %v, %v", m.Output(0), err)
+		}
+		if err := rt.Close(); !errors.Is(err, litert.ErrBusy) {
+			t.Errorf("close of a runtime with open models: got %v, want ErrBusy", err)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := first.Share(); !errors.Is(err, litert.ErrClosed) {
+		t.Errorf("share after the last was closed: got %v, want ErrClosed", err)
+	}
+}
+
+// What shares weights computes what one alone does.
+func TestShareOfRealModels(t *testing.T) {
+	load := sharedtest.Loader(t)
+	for _, role := range []string{"mesh", "live_27"} { // the second has a dynamic first dimension
+		m, err := load(role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := m.Share()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill := func(m *litert.Model, k float32) []float32 {
+			in := m.Input(0)
+			for i := range in {
+				in[i] = k * float32(i%255) / 255
+			}
+			if err := m.Run(); err != nil {
+				t.Fatal(err)
+			}
+			return slices.Clone(m.Output(0))
+		}
+		want := [2][]float32{fill(m, 1), fill(m, .5)}
+		for i, k := range []float32{1, .5} {
+			for _, x := range []*litert.Model{n, m, n} {
+				if got := fill(x, k); !slices.Equal(got, want[i]) {
+					t.Errorf("%s: shared weights compute something else", role)
+				}
+			}
+		}
+		if err := errors.Join(m.Close(), n.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}

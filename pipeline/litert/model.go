@@ -7,14 +7,23 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
 )
 
+// A network is the compiled code and weights that Models share.
+type network struct {
+	turn   sync.Mutex // held while one of them runs
+	users  int        // Models that are open; the runtime's lock guards it
+	origin C.fg_model // of the first; only what all share is used of it
+}
+
 // A Model is one loaded network with its buffers. One goroutine uses it at a time.
 type Model struct {
 	rt              *Runtime
+	net             *network
 	c               *C.fg_model
 	inputs, outputs []Tensor
 	in, out         []memory
@@ -98,12 +107,18 @@ func (m *Model) Run() error {
 	if m.c == nil {
 		return fmt.Errorf("run model: %w", ErrClosed)
 	}
+	m.net.turn.Lock()
 	began := time.Now()
 	s := m.invoke()
 	m.spent.Add(int64(time.Since(began)))
+	var err error
 	if s != 0 {
+		err = libraryError(m.c, C.fg_run_name(), s)
+	}
+	m.net.turn.Unlock()
+	if err != nil {
 		m.zero()
-		return fmt.Errorf("run model: %w", libraryError(m.c, C.fg_run_name(), s))
+		return fmt.Errorf("run model: %w", err)
 	}
 	for i := range m.out {
 		if !finite(m.out[i].float) {
@@ -150,7 +165,10 @@ func (m *Model) Close() error {
 	}
 	m.rt.mu.Lock()
 	defer m.rt.mu.Unlock()
-	closeModel(m.c)
+	m.net.users--
+	m.net.turn.Lock() // nobody is inside the network while tensors of it are freed
+	closeModel(m.c, m.net.users == 0)
+	m.net.turn.Unlock()
 	m.c = nil
 	for i := range m.in {
 		m.in[i] = memory{}

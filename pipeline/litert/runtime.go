@@ -127,11 +127,45 @@ func (r *Runtime) Load(model []byte, want Spec, opts Options) (*Model, error) {
 	}
 	m, err := r.load(c, model, want, opts)
 	if err != nil {
-		closeModel(c)
+		closeModel(c, true)
 		return nil, fmt.Errorf("load model: %w", err)
 	}
 	r.open++
 	return m, nil
+}
+
+// Share returns another Model with the weights of m and tensors of its own, for another
+// goroutine: it costs the memory of the tensors only. The Runs of those that share wait for each
+// other. Each is closed by itself; the weights are freed with the last. A Model that was closed
+// can be shared as long as another that shares with it is open.
+func (m *Model) Share() (*Model, error) {
+	r := m.rt
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m.net.users == 0 {
+		return nil, fmt.Errorf("share model: it is %w", ErrClosed)
+	}
+	c := (*C.fg_model)(C.calloc(1, C.sizeof_fg_model))
+	if c == nil {
+		return nil, errors.New("share model: out of memory")
+	}
+	m.net.turn.Lock()
+	defer m.net.turn.Unlock()
+	var step *C.char
+	if s := C.fg_model_share(c, &m.net.origin, r.env, &step); s != 0 {
+		err := libraryError(c, step, s)
+		closeModel(c, false)
+		return nil, fmt.Errorf("share model: %w", err)
+	}
+	n, err := newModel(r, c, m.inputs, m.outputs)
+	if err != nil {
+		closeModel(c, false)
+		return nil, fmt.Errorf("share model: %w", err)
+	}
+	n.net = m.net
+	n.net.users++
+	r.open++
+	return n, nil
 }
 
 func (r *Runtime) load(c *C.fg_model, model []byte, want Spec, opts Options) (*Model, error) {
@@ -163,6 +197,7 @@ func (r *Runtime) load(c *C.fg_model, model []byte, want Spec, opts Options) (*M
 	if err != nil {
 		return nil, err
 	}
+	m.net = &network{users: 1, origin: *c}
 	m.zero()
 	return m, nil
 }
@@ -209,7 +244,8 @@ func libraryError(c *C.fg_model, step *C.char, s C.int) error {
 	return e
 }
 
-func closeModel(c *C.fg_model) {
-	C.fg_model_close(c)
+// closeModel frees a model's tensors, and the weights where it is the last that has them.
+func closeModel(c *C.fg_model, last bool) {
+	C.fg_model_close(c, C.bool(last))
 	C.free(unsafe.Pointer(c))
 }
