@@ -70,6 +70,7 @@ type Error struct {
 	Fields     []string      // of Missing, in the API's order
 	Detail     string        // in words, without anything secret or personal
 	RetryAfter time.Duration // of TooMany and Busy
+	OfKey      bool          // of TooMany: the key's calls are too many, not the tries for one person
 	Allow      string        // of MethodNotAllowed
 	Err        error
 }
@@ -95,6 +96,7 @@ type Service struct {
 	Kiosk *kiosk.Kiosk
 	Clock kiosk.Clock
 	Keys  *Keys
+	Tally *Tally
 	Room  *Room  // for large bodies
 	Site  string // its name
 	Door  string // this kiosk's
@@ -105,7 +107,7 @@ type Service struct {
 func (s *Service) Act(k store.Key) store.Act {
 	now := time.Now()
 	state, _ := s.Clock.Trust(now)
-	return store.Act{At: now, Clock: state, Source: access.SourceAPI(k.Label())}
+	return store.Act{At: now, Clock: state, Source: access.SourceAPI(k.Label()), Patient: true}
 }
 
 // Record notes a call in the audit trail: what was asked, of whom, and what came of it. A call

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"sync"
 	"time"
@@ -16,11 +17,19 @@ type Keys struct {
 
 	mu      sync.Mutex
 	buckets map[string]bucket // by "key" id or "person" id
+	seen    map[secretHash]store.Key
 	swept   time.Time
 }
 
+// A secretHash stands for a secret. Keys that were seen lately are known by it, so that their
+// calls, where there are too many, are refused without asking the store. Nothing else is granted
+// by it: a key may have been revoked since.
+type secretHash [sha256.Size]byte
+
 // NewKeys returns the keys of a store.
-func NewKeys(db *store.DB) *Keys { return &Keys{db: db, buckets: make(map[string]bucket)} }
+func NewKeys(db *store.DB) *Keys {
+	return &Keys{db: db, buckets: make(map[string]bucket), seen: make(map[secretHash]store.Key)}
+}
 
 // A bucket is how many calls are left, and when that was counted.
 type bucket struct {
@@ -41,6 +50,13 @@ func (k *Keys) Authenticate(ctx context.Context, secret, api, scope string, now 
 	if secret == "" {
 		return store.Key{}, &Error{Code: NoKey}
 	}
+	hash := secretHash(sha256.Sum256([]byte(secret)))
+	seen, counted := k.lately(hash)
+	if counted {
+		if err := k.call("key "+seen.ID, now); err != nil {
+			return seen, err
+		}
+	}
 	key, err := k.db.KeyBySecret(ctx, secret)
 	switch {
 	case errors.Is(err, access.ErrNotFound):
@@ -50,13 +66,40 @@ func (k *Keys) Authenticate(ctx context.Context, secret, api, scope string, now 
 	case key.API != api:
 		return store.Key{}, &Error{Code: UnknownKey}
 	}
-	if wait := k.take("key "+key.ID, keyRate(), now); wait > 0 {
-		return key, &Error{Code: TooMany, RetryAfter: wait}
+	if !counted {
+		k.remember(hash, key)
+		if err := k.call("key "+key.ID, now); err != nil {
+			return key, err
+		}
 	}
 	if !key.Allows(scope) {
 		return key, &Error{Code: NoScope}
 	}
 	return key, nil
+}
+
+func (k *Keys) lately(hash secretHash) (store.Key, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	key, ok := k.seen[hash]
+	return key, ok
+}
+
+func (k *Keys) remember(hash secretHash, key store.Key) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.seen[hash] = key
+}
+
+// Call counts a call by the holder of a token that stands for a key, at the rate of keys; the
+// token is named by its public id. The error is an [*Error] of code TooMany.
+func (k *Keys) Call(token string, now time.Time) error { return k.call("token "+token, now) }
+
+func (k *Keys) call(name string, now time.Time) error {
+	if wait := k.take(name, keyRate(), now); wait > 0 {
+		return &Error{Code: TooMany, OfKey: true, RetryAfter: wait}
+	}
+	return nil
 }
 
 // Try counts a try for one person, who may be nobody. The error is an [*Error] of code TooMany.
@@ -99,4 +142,5 @@ func (k *Keys) sweep(now time.Time) {
 			delete(k.buckets, name)
 		}
 	}
+	clear(k.seen)
 }

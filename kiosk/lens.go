@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"facegate/access"
@@ -60,8 +62,17 @@ func (l *Lens) Ready() <-chan struct{} {
 	return l.ready
 }
 
+// boost is by how much whoever stands before the lens is preferred to everything else that the
+// machine does, where the system lets us.
+const boost = -10
+
 // Run streams and decides until ctx ends.
 func (l *Lens) Run(ctx context.Context) error {
+	// The thread is not given back: it ends with its goroutine, and its priority with it.
+	runtime.LockOSThread()
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, boost); err != nil { // of this thread alone
+		l.Log.DebugContext(ctx, "the camera is not preferred", logkey.Error, err)
+	}
 	box := pipeline.NewMailbox()
 	streaming, ended := context.WithCancel(ctx)
 	var wg sync.WaitGroup

@@ -284,6 +284,20 @@ func (db *DB) KeyBySecret(ctx context.Context, secret string) (Key, error) {
 	return k, nil
 }
 
+// Key is the key with an id, also one that is revoked. The error wraps access.ErrNotFound where
+// there is none, and seal.ErrSealed where the row was damaged.
+func (db *DB) Key(ctx context.Context, id string) (Key, error) {
+	var hash, sealed []byte
+	err := db.reader.QueryRowContext(ctx, "SELECT hash, sealed FROM api_key WHERE id = ?", id).Scan(&hash, &sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Key{}, fmt.Errorf("key %s: %w", id, access.ErrNotFound)
+	}
+	if err != nil {
+		return Key{}, classify(fmt.Errorf("read key: %w", err))
+	}
+	return db.openKey(id, hash, sealed)
+}
+
 // Keys are all keys, revoked ones too, the oldest first. A damaged row is a key of which only
 // the id is known: it allows nothing, and can be revoked.
 func (db *DB) Keys(ctx context.Context) (list []Key, err error) {

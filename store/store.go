@@ -60,6 +60,7 @@ type DB struct {
 	consent bool // is a precondition of templates
 	ring    *seal.Ring
 	writer  *sql.DB // one connection
+	turn    turn    // of it
 	reader  *sql.DB
 	lock    *os.File // nil where this is not the daemon
 	macKey  []byte
@@ -73,6 +74,8 @@ type Act struct {
 	At     time.Time
 	Source string       // access.SourceAdmin(name) and the like
 	Clock  access.Clock // empty is access.ClockUnsure
+	// Patient lets all writers that are not go first: nobody at the door waits for it.
+	Patient bool
 }
 
 // Open opens the store, brings it to this release's schema and checks that key, chain and
@@ -206,6 +209,10 @@ func (db *DB) Update(ctx context.Context, act Act, fn func(*Tx) error) error {
 		act.Clock = access.ClockUnsure
 	}
 	act.At = act.At.UTC().Truncate(time.Millisecond)
+	if err := db.turn.take(ctx, !act.Patient); err != nil {
+		return classify(fmt.Errorf("begin: %w", err))
+	}
+	defer db.turn.leave()
 	stx, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return classify(fmt.Errorf("begin: %w", err))

@@ -105,6 +105,7 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 	s.Service = &api.Service{
 		DB: s.DB, Judge: s.Judge, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Room: api.NewRoom(64 << 20), Site: "lab", Door: access.MainDoor, Log: log,
 	}
+	s.Service.Tally = &api.Tally{Service: s.Service}
 	s.people = &kiosk.People{DB: s.DB, Kiosk: k, Log: log}
 	if id != nil {
 		s.people.Galleries = append(s.people.Galleries, id.Gallery)
@@ -113,16 +114,17 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 	register(server.Mux, s.Service)
 	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 	var tasks sync.WaitGroup
-	var errs [2]error
+	var errs [3]error
 	tasks.Go(func() { errs[0] = s.Judge.Run(ctx) })
 	tasks.Go(func() { errs[1] = server.Run(ctx) })
+	tasks.Go(func() { errs[2] = s.Service.Tally.Run(ctx) })
 	tb.Cleanup(func() {
 		stop()
 		tasks.Wait()
 		if first != nil { // no picture came
 			errs[0] = errors.Join(errs[0], first.Close())
 		}
-		if err := errors.Join(errs[0], errs[1], engine.Close(), s.DB.Close()); err != nil {
+		if err := errors.Join(errs[0], errs[1], errs[2], engine.Close(), s.DB.Close()); err != nil {
 			tb.Error(err)
 		}
 	})

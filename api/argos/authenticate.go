@@ -111,7 +111,7 @@ func (h *handler) authenticate(w http.ResponseWriter, r *http.Request) {
 	// or lacks a field is said to be so.
 	key, denied := h.key(r, store.ScopeAuthenticate)
 	if e, ok := errors.AsType[*api.Error](denied); ok && e.Code != api.UnknownKey && e.Code != api.NoScope {
-		h.fail(w, r, denied)
+		h.fail(w, r, h.noted(r.Context(), key, "faceauth", "", denied))
 		return
 	}
 	c := &call{h: h, key: key}

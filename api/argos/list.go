@@ -150,14 +150,15 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 // noted records a call that changed nothing and ended with err, which it returns. What could not
 // be recorded is told to nobody.
 func (h *handler) noted(ctx context.Context, key store.Key, name, person string, err error) error {
-	if e, ok := errors.AsType[*api.Error](err); key.ID == "" || ok && e.Code == api.TooMany {
+	if key.ID == "" || h.Tallied(key, err) {
 		return err
 	}
 	result := "ok"
 	if err != nil {
 		result = words(err).code
 	}
-	if _, failed := h.Record(ctx, key, name, person, result, access.Scores{}); failed != nil && err == nil {
+	// A caller that has gone leaves a record all the same.
+	if _, failed := h.Record(context.WithoutCancel(ctx), key, name, person, result, access.Scores{}); failed != nil && err == nil {
 		err = errData(http.StatusInternalServerError, failed)
 	} else if failed != nil {
 		h.Log.WarnContext(ctx, "call not recorded", logkey.Error, failed)

@@ -112,7 +112,7 @@ func (c *call) run(r *http.Request, m method) (any, error) {
 
 // record notes the call in the audit trail.
 func (c *call) record(ctx context.Context, name string, err error) error {
-	if c.key.ID == "" {
+	if c.key.ID == "" || c.Tallied(c.key, err) {
 		return nil
 	}
 	result := c.result

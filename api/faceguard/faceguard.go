@@ -96,7 +96,7 @@ func (m methods) allow() string {
 
 // record notes a call in the audit trail, where a key stands behind it.
 func (g *guard) record(ctx context.Context, call string, a answer, err error) error {
-	if a.key.ID == "" {
+	if a.key.ID == "" || g.s.Tallied(a.key, err) {
 		return nil
 	}
 	result := a.result

@@ -165,17 +165,18 @@ func (g *guard) authorize(r *http.Request, typ string) (*call, error) {
 
 // holder finds the key that a portal or session was made with. Whoever revokes it ends them.
 func (g *guard) holder(ctx context.Context, c *call, id string) error {
-	keys, err := g.s.DB.Keys(ctx)
-	if err != nil {
+	key, err := g.s.DB.Key(ctx, id)
+	switch {
+	case errors.Is(err, access.ErrNotFound), errors.Is(err, seal.ErrSealed), err == nil && !key.Allows(store.ScopeAuthenticate):
+		return errToken("of a key that was revoked")
+	case err != nil:
 		return err
 	}
-	i := slices.IndexFunc(keys, func(k store.Key) bool { return k.ID == id })
-	if i < 0 || !keys[i].Allows(store.ScopeAuthenticate) {
-		return errToken("of a key that was revoked")
-	}
-	c.key = keys[i]
+	c.key = key
 	c.act = g.s.Act(c.key)
-	return g.s.Keys.Call(c.claims.ID, c.act.At)
+	err = g.s.Keys.Call(c.claims.ID, c.act.At)
+	g.s.Tallied(c.key, err)
+	return err
 }
 
 // byPortal is authorize for a portal token.

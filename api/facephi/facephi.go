@@ -123,7 +123,7 @@ func (n number) MarshalJSON() ([]byte, error) {
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, m method) {
 	c := &call{handler: h, began: time.Now(), data: map[string]string{}}
 	a, err := c.run(r, m)
-	if c.key.ID != "" {
+	if c.key.ID != "" && !h.Tallied(c.key, err) {
 		// What came of it is told before that it could not be recorded.
 		if rerr := c.record(r.Context(), m, a, err); rerr != nil && err == nil {
 			err = rerr

@@ -153,8 +153,7 @@ func (c *call) run(ctx context.Context, do func(*call) (answer, error)) (answer,
 // noted records a call, which ended with err where that is not nil, and returns err. Nobody is
 // told what could not be recorded.
 func (c *call) noted(ctx context.Context, result string, err error) error {
-	e, known := errors.AsType[*api.Error](err)
-	if c.key.ID == "" || known && e.Code == api.TooMany {
+	if c.key.ID == "" || c.Tallied(c.key, err) {
 		return err // whoever has no key cannot fill the trail
 	}
 	if r, ok := errors.AsType[*refusal](err); ok {
@@ -166,7 +165,8 @@ func (c *call) noted(ctx context.Context, result string, err error) error {
 		}
 	}
 	path, _, _ := strings.Cut(strings.TrimPrefix(c.request.URL.Path, "/api/"), "/")
-	if _, failed := c.Record(ctx, c.key, path, c.person, result, c.scores); failed != nil {
+	// A caller that has gone leaves a record all the same.
+	if _, failed := c.Record(context.WithoutCancel(ctx), c.key, path, c.person, result, c.scores); failed != nil {
 		if err == nil {
 			return failed
 		}

@@ -29,9 +29,10 @@ func serveAPIs(c *config.Config, db *store.DB, k *kiosk.Kiosk, clock kiosk.Clock
 	service := &api.Service{
 		DB: db, Judge: j, Kiosk: k, Clock: clock, Keys: api.NewKeys(db), Site: c.Site.Name, Door: c.Door.Name, Room: api.NewRoom(maxBodies), Log: log,
 	}
+	service.Tally = &api.Tally{Service: service}
 	mux := http.NewServeMux()
 	mount(mux, service, board)
-	return []task.Task{j, &webhook.Sender{DB: db, Clock: clock, Log: log}, &api.Server{
+	return []task.Task{j, service.Tally, &webhook.Sender{DB: db, Clock: clock, Log: log}, &api.Server{
 		Listen: c.HTTP.Listen, Cert: c.HTTP.Cert, Key: c.HTTP.Key, Mux: mux, Log: log,
 		Down: func(err error) { board.Set(health.HTTPDown, err != nil, text(err), time.Now()) },
 	}}
