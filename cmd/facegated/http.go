@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -31,7 +32,7 @@ func serveAPIs(c *config.Config, db *store.DB, k *kiosk.Kiosk, clock kiosk.Clock
 	}
 	service.Tally = &api.Tally{Service: service}
 	mux := http.NewServeMux()
-	mount(mux, service, board)
+	mount(mux, service, board, priority)
 	return []task.Task{j, service.Tally, &webhook.Sender{DB: db, Clock: clock, Log: log}, &api.Server{
 		Listen: c.HTTP.Listen, Cert: c.HTTP.Cert, Key: c.HTTP.Key, Mux: mux, Log: log,
 		Down: func(err error) { board.Set(health.HTTPDown, err != nil, text(err), time.Now()) },
@@ -42,12 +43,14 @@ func serveAPIs(c *config.Config, db *store.DB, k *kiosk.Kiosk, clock kiosk.Clock
 const maxBodies = 48 << 20
 
 // mount registers what is served.
-func mount(mux *http.ServeMux, s *api.Service, board *health.Board) {
-	facephi.Register(mux, s)
-	lapis.Register(mux, s)
-	argos.Register(mux, s)
-	baf.Register(mux, s)
-	faceguard.Register(mux, s)
+func mount(mux *http.ServeMux, s *api.Service, board *health.Board, priority *judge.Priority) {
+	published := http.NewServeMux()
+	facephi.Register(published, s)
+	lapis.Register(published, s)
+	argos.Register(published, s)
+	baf.Register(published, s)
+	faceguard.Register(published, s)
+	mux.Handle("/", patient(published, priority))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		api.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
@@ -57,6 +60,21 @@ func mount(mux *http.ServeMux, s *api.Service, board *health.Board) {
 			return
 		}
 		api.JSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	})
+}
+
+// makeWay is how long a call waits for somebody before the lens at most: most are decided on by
+// then.
+const makeWay = 2 * time.Second
+
+// patient lets calls wait while somebody before the lens is being decided on. However many there
+// are, the machine is the camera's meanwhile.
+func patient(next http.Handler, priority *judge.Priority) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), makeWay)
+		priority.Yield(ctx)
+		cancel()
+		next.ServeHTTP(w, r)
 	})
 }
 
