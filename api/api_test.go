@@ -73,21 +73,6 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func TestBase64(t *testing.T) {
-	for text, want := range map[string]string{
-		"YWJj": "abc", "YQ==": "a", "YQ": "a", "data:image/jpeg;base64,YWJj": "abc", "": "",
-	} {
-		if got, err := Base64(text); err != nil || string(got) != want {
-			t.Errorf("%q: got %q, %v; want %q", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"YQ===", "YR", "Y Q=", "Y\nQ==", "data:image/jpeg,YWJj", "_-8", "é", "data:a b;base64,YQ"} {
-		if got, err := Base64(text); !errors.Is(err, ErrBase64) {
-			t.Errorf("%q: got %q, %v; want an error", text, got, err)
-		}
-	}
-}
-
 func TestKeys(t *testing.T) {
 	dir, ctx := t.TempDir(), t.Context()
 	db, err := store.Open(ctx, store.Options{Path: filepath.Join(dir, "db"), KeyFile: filepath.Join(dir, "key"), Log: slog.New(slog.DiscardHandler)})

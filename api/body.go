@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,23 +108,6 @@ func validText(b []byte) bool { return strings.ToValidUTF8(string(b), "") == str
 
 // ErrBase64 means that a text is not base64.
 var ErrBase64 = errors.New("not base64")
-
-// Base64 reads the standard alphabet, padded or not, behind an optional data: prefix of an
-// image or video. The error wraps ErrBase64; an empty text gives no bytes.
-func Base64(text string) ([]byte, error) {
-	if rest, ok := strings.CutPrefix(text, "data:"); ok {
-		kind, data, ok := strings.Cut(rest, ";base64,")
-		if !ok || strings.ContainsAny(kind, ", \t\r\n") {
-			return nil, ErrBase64
-		}
-		text = data
-	}
-	b, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(text, "="))
-	if err != nil || len(text)-len(strings.TrimRight(text, "=")) > 2 || strings.ContainsAny(text, "\r\n") {
-		return nil, ErrBase64
-	}
-	return b, nil
-}
 
 // JSON answers with a compact JSON body.
 func JSON(w http.ResponseWriter, status int, v any) {

@@ -544,7 +544,7 @@ func FuzzForm(f *testing.F) {
 			t.Fatal(err)
 		}
 		r.Header.Set("Content-Type", kind)
-		got, leave, err := readForm(r, nil, true)
+		got, leave, err := (&handler{&api.Service{}}).readForm(r, true)
 		if err != nil {
 			if s := words(err).status; s != 400 && s != 413 {
 				t.Fatalf("status %d: %v", s, err)

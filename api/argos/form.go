@@ -38,13 +38,16 @@ func (f *form) fields() map[string]*string {
 
 // readForm reads what was posted, JSON too, whose picture cannot be one. The picture is kept
 // only where keep is set.
-func readForm(r *http.Request, room *api.Room, keep bool) (*form, func(), error) {
+func (h *handler) readForm(r *http.Request, keep bool) (*form, func(), error) {
 	if r.ContentLength > api.MaxBody {
 		return nil, nil, &api.Error{Code: api.TooLarge}
 	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		return nil, nil, errFormat(http.StatusBadRequest, err)
+	}
+	if kind == "application/json" {
+		return h.readJSON(r)
 	}
 	n := r.ContentLength
 	if n < 0 {
@@ -53,14 +56,12 @@ func readForm(r *http.Request, room *api.Room, keep bool) (*form, func(), error)
 	if !keep && kind == "multipart/form-data" {
 		n = 0
 	}
-	leave, err := room.Take(r.Context(), n)
+	leave, err := h.Room.Take(r.Context(), n)
 	if err != nil {
 		return nil, nil, err
 	}
 	f := &form{}
 	switch {
-	case kind == "application/json":
-		err = f.readJSON(r)
 	case kind == "multipart/form-data" && params["boundary"] != "":
 		// One byte more than may be tells a body that is too large from one that ends.
 		body := &counter{r: io.LimitReader(r.Body, api.MaxBody+1)}
@@ -90,11 +91,13 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (f *form) readJSON(r *http.Request) error {
-	body, err := api.ReadBody(r, api.MaxBody)
+func (h *handler) readJSON(r *http.Request) (*form, func(), error) {
+	o, leave, err := h.ReadObject(r, api.MaxBody)
+	defer leave()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
+	f := &form{}
 	var in struct {
 		Submission string `json:"submissionId"`
 		Picture    string `json:"faceImage"`
@@ -103,16 +106,16 @@ func (f *form) readJSON(r *http.Request) error {
 		CF2        string `json:"cf2"`
 		CF3        string `json:"cf3"`
 	}
-	if err := api.Decode(body, &in); err != nil {
-		return err
+	if err := o.Decode(&in); err != nil {
+		return nil, nil, err
 	}
 	f.submission, f.user, f.custom, f.given = in.Submission, in.User, [3]string{in.CF1, in.CF2, in.CF3}, in.Picture != ""
 	for _, text := range f.fields() {
-		if len(*text) > maxField || !printable(*text) {
-			return errFormat(http.StatusBadRequest, errors.New("a field is too long or not text"))
+		if len(*text) > maxField || o.Long(*text) || !printable(*text) {
+			return nil, nil, errFormat(http.StatusBadRequest, errors.New("a field is too long or not text"))
 		}
 	}
-	return nil
+	return f, func() {}, nil
 }
 
 // readParts reads the parts of a multipart body. Those it does not know are passed over.

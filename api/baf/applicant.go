@@ -136,10 +136,10 @@ type created struct {
 func (c *call) createApplicant(r *http.Request) (any, error) {
 	var a applicant
 	leave, err := c.body(r, &a.applicantRequest)
+	defer leave()
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
 	if err := a.check(); err != nil {
 		return nil, err
 	}

@@ -50,6 +50,8 @@ type call struct {
 	key      store.Key
 	settings Settings
 
+	object *api.Object // the body, where there is one
+
 	person string // whom it turned out to be about
 	result string // of the event; empty: done
 	scores access.Scores
@@ -129,25 +131,11 @@ func (c *call) record(ctx context.Context, name string, err error) error {
 	return err
 }
 
-// body reads a JSON body into v. Its room is given back by leave.
+// body reads a JSON body into v. Its room is given back by leave, which may be called after an
+// error too.
 func (c *call) body(r *http.Request, v any) (leave func(), err error) {
-	size := r.ContentLength
-	if size > api.MaxBody {
-		return nil, &api.Error{Code: api.TooLarge}
+	if c.object, leave, err = c.ReadObject(r, api.MaxBody); err == nil {
+		err = c.object.Decode(v)
 	}
-	if size < 0 {
-		size = api.MaxBody
-	}
-	if leave, err = c.Room.Take(r.Context(), size); err != nil {
-		return nil, err
-	}
-	text, err := api.ReadBody(r, api.MaxBody)
-	if err == nil {
-		err = api.Decode(text, v)
-	}
-	if err != nil {
-		leave()
-		return nil, err
-	}
-	return leave, nil
+	return leave, err
 }

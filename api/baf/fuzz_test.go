@@ -13,13 +13,15 @@ func FuzzValidation(f *testing.F) {
 	f.Add([]byte(`{"model":[[[[[`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var in validationRequest
-		if err := api.Decode(body, &in); err != nil {
+		c := &call{}
+		var err error
+		if c.object, err = api.NewObject(body); err != nil || c.object.Decode(&in) != nil {
 			return
 		}
 		if in.Model.FaceImage != nil {
-			_, _ = api.Base64(*in.Model.FaceImage) // only that it ends
+			_, _ = c.object.Base64(*in.Model.FaceImage, api.MaxBody) // only that it ends
 		}
-		_, _ = front(&in)
+		_, _ = c.front(&in)
 	})
 }
 

@@ -71,10 +71,10 @@ func (c *call) validate(r *http.Request) (any, error) {
 	ctx := r.Context()
 	var in validationRequest
 	leave, err := c.body(r, &in)
+	defer leave()
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
 	var a applicant
 	if err := c.DB.View(ctx, func(tx *store.Tx) error {
 		a, _, err = c.applicant(tx, in.ApplicantID)
@@ -158,7 +158,7 @@ func (c *call) enrolled(ctx context.Context, person string) (has bool, err error
 // face looks at the face of a call. It returns nil without an error where v says what is wrong
 // with it.
 func (c *call) face(ctx context.Context, in *validationRequest, v *validation) (*api.Look, error) {
-	picture, err := api.Base64(*in.Model.FaceImage)
+	picture, err := c.object.Base64(*in.Model.FaceImage, api.MaxBody)
 	if err == nil && len(picture) == 0 {
 		return nil, imageEmpty()
 	}
@@ -329,7 +329,7 @@ func (a *applicant) count(v *validation, profile string, x Settings) {
 
 // document reads the document of a registration and compares its portrait with the face.
 func (c *call) document(ctx context.Context, in *validationRequest, l *api.Look, v *validation) error {
-	picture, err := front(in)
+	picture, err := c.front(in)
 	if err != nil {
 		v.invalid(err.Error())
 		return nil //nolint:nilerr // v says so
@@ -397,11 +397,11 @@ func (c *call) read(ctx context.Context, picture []byte) (document.Document, err
 }
 
 // front is the picture of a call's document.
-func front(in *validationRequest) ([]byte, error) {
+func (c *call) front(in *validationRequest) ([]byte, error) {
 	if in.Model.FrontImage == nil || *in.Model.FrontImage == "" {
 		return nil, errors.New("frontImageBase64 is required")
 	}
-	picture, err := api.Base64(*in.Model.FrontImage)
+	picture, err := c.object.Base64(*in.Model.FrontImage, api.MaxBody)
 	if err != nil || len(picture) == 0 {
 		return nil, errors.New("frontImageBase64 is not base64")
 	}

@@ -142,20 +142,12 @@ func (c *call) run(r *http.Request, m method) (*answer, error) {
 	if c.key, err = c.Keys.Authenticate(r.Context(), r.Header.Get("x-api-key"), store.APIFacephi, m.scope, c.began); err != nil {
 		return nil, err
 	}
-	size := r.ContentLength
-	if size < 0 || size > api.MaxBody {
-		size = api.MaxBody
-	}
-	leave, err := c.Room.Take(r.Context(), size)
-	if err != nil {
-		return nil, err
-	}
+	object, leave, err := c.ReadObject(r, api.MaxBody)
 	defer leave()
-	body, err := api.ReadBody(r, api.MaxBody)
 	if err != nil {
 		return nil, err
 	}
-	f, err := readFields(body)
+	f, err := readFields(object)
 	if err != nil {
 		return nil, err
 	}

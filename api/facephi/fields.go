@@ -9,19 +9,20 @@ import (
 )
 
 // fields are the members of a body, not looked into yet.
-type fields map[string]json.RawMessage
+type fields struct {
+	members map[string]json.RawMessage
+	object  *api.Object
+}
 
-func readFields(body []byte) (fields, error) {
-	var f fields
-	if err := api.Decode(body, &f); err != nil {
-		return nil, err
-	}
-	return f, nil
+func readFields(o *api.Object) (fields, error) {
+	f := fields{object: o}
+	err := o.Decode(&f.members)
+	return f, err
 }
 
 // has reports whether a member is there and neither null nor "".
 func (f fields) has(name string) bool {
-	v, ok := f[name]
+	v, ok := f.members[name]
 	return ok && string(v) != "null" && string(v) != `""`
 }
 
@@ -31,7 +32,7 @@ func (f fields) text(name string) (string, bool) {
 	if !f.has(name) {
 		return "", false
 	}
-	err := json.Unmarshal(f[name], &s)
+	err := json.Unmarshal(f.members[name], &s)
 	return s, err == nil
 }
 
@@ -48,13 +49,13 @@ func (f fields) missing(names ...string) []string {
 	return errs
 }
 
-// bytes is a member in base64; errs gains what is wrong with it.
+// bytes is a member in base64, which can be read once; errs gains what is wrong with it.
 func (f fields) bytes(name string, errs *[]string) []byte {
 	if !f.has(name) {
 		return nil
 	}
 	s, ok := f.text(name)
-	b, err := api.Base64(s)
+	b, err := f.object.Base64(s, api.MaxBody)
 	if !ok || err != nil || len(b) == 0 {
 		*errs = append(*errs, name+" is not valid base64")
 		return nil
@@ -82,16 +83,16 @@ const maxNote = 128
 
 // notes are the caller's own marks of a call, for the audit trail.
 func (f fields) notes(data map[string]string) {
-	var tracking fields
-	if json.Unmarshal(f["tracking"], &tracking) != nil {
-		tracking = nil
+	tracking := fields{object: f.object}
+	if json.Unmarshal(f.members["tracking"], &tracking.members) != nil {
+		tracking.members = nil
 	}
 	for _, n := range []struct {
 		in   fields
 		from string
 		to   string
 	}{{f, "merchantReferenceId", "reference"}, {tracking, "extraData", "extra"}, {tracking, "operationId", "operation"}} {
-		if s, ok := n.in.text(n.from); ok && len(s) <= maxNote && !strings.ContainsFunc(s, unicode.IsControl) {
+		if s, ok := n.in.text(n.from); ok && len(s) <= maxNote && !f.object.Long(s) && !strings.ContainsFunc(s, unicode.IsControl) {
 			data[n.to] = s
 		}
 	}

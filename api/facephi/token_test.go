@@ -84,7 +84,11 @@ func FuzzFields(f *testing.F) {
 	f.Add([]byte(`{"userId":"001","image":"AAAA","tracking":{"extraData":"x","operationId":7}}`))
 	f.Add([]byte(`{"userId":1,"image":null,"tracking":[]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		m, err := readFields(body)
+		o, err := api.NewObject(body)
+		if err != nil {
+			return
+		}
+		m, err := readFields(o)
 		if err != nil {
 			return
 		}

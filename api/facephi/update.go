@@ -107,7 +107,7 @@ func (c *call) deleteUsers(ctx context.Context, f fields) (*answer, error) {
 		return nil, badRequest(api.Missing, errs...)
 	}
 	var ids []string
-	if err := json.Unmarshal(f["userIds"], &ids); err != nil || len(ids) > maxUsers {
+	if err := json.Unmarshal(f.members["userIds"], &ids); err != nil || len(ids) > maxUsers {
 		return nil, badRequest(api.Malformed, "userIds must be a list of at most 100 strings")
 	}
 	for _, id := range ids {

@@ -148,7 +148,7 @@ func (c *call) identify() (answer, error) {
 		Side   string `json:"sideImage"`
 		Side6  string `json:"sideImageBase64"`
 	}
-	if err := c.body.decode(&in); err != nil {
+	if err := c.body.Decode(&in); err != nil {
 		return answer{}, err
 	}
 	const invalid = "invalid document (front, side, back) image provided"
@@ -254,15 +254,14 @@ type mediaWords struct {
 
 // media is a picture or video that was given by URL or as base64; a data: URL is base64.
 func (c *call) media(url, base64 string, words mediaWords) ([]byte, error) {
-	u, text := c.body.text(url), c.body.text(base64)
 	switch {
-	case len(u) > 0 && len(text) > 0:
+	case url != "" && base64 != "":
 		return nil, refuse(words.both)
-	case bytes.HasPrefix(u, []byte("data:")):
-		u, text = nil, u
+	case isDataURL(c.body.Text(url)):
+		url, base64 = "", url
 	}
-	if len(text) > 0 {
-		data, err := fromBase64(text)
+	if base64 != "" {
+		data, err := c.body.Base64(base64, maxText)
 		if _, large := errors.AsType[*api.Error](err); large {
 			return nil, err
 		}
@@ -273,7 +272,7 @@ func (c *call) media(url, base64 string, words mediaWords) ([]byte, error) {
 	}
 	f := c.fetcher
 	f.Hosts = c.settings.Hosts
-	if len(u) == 0 || !f.Enabled() {
+	if url == "" || !f.Enabled() {
 		return nil, refuse(words.url)
 	}
 	leave, err := c.Room.Take(c.ctx(), words.limit)
@@ -281,7 +280,7 @@ func (c *call) media(url, base64 string, words mediaWords) ([]byte, error) {
 		return nil, err
 	}
 	c.leave = append(c.leave, leave)
-	data, err := f.Get(c.ctx(), string(u), words.limit)
+	data, err := f.Get(c.ctx(), string(c.body.Text(url)), words.limit)
 	if err != nil {
 		return nil, refuse(words.url)
 	}

@@ -18,7 +18,7 @@ func (c *call) face() (answer, error) {
 		Base64 string `json:"faceImageBase64"`
 		ID     string `json:"documentIdentificationId"`
 	}
-	if err := c.body.decode(&in); err != nil {
+	if err := c.body.Decode(&in); err != nil {
 		return answer{}, err
 	}
 	words := mediaWords{
@@ -29,7 +29,7 @@ func (c *call) face() (answer, error) {
 		return answer{}, err
 	}
 	unreadable := words.base64
-	if in.Base64 == "" && !isDataURL(c.body.text(in.URL)) {
+	if in.Base64 == "" && !isDataURL(c.body.Text(in.URL)) {
 		unreadable = words.url
 	}
 	if !isPicture(picture) {

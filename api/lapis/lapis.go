@@ -83,8 +83,8 @@ type call struct {
 	*handler
 	key      store.Key
 	request  *http.Request
-	body     *body    // nil of GET
-	leave    []func() // gives back the room that was taken
+	body     *api.Object // nil of GET
+	leave    []func()    // gives back the room that was taken
 	settings Settings
 	person   string // whom it concerned, for the audit trail
 	scores   access.Scores
@@ -143,7 +143,7 @@ func (c *call) run(ctx context.Context, do func(*call) (answer, error)) (answer,
 		return answer{}, err
 	}
 	if c.request.Method != http.MethodGet {
-		if err := c.read(ctx); err != nil {
+		if err := c.read(); err != nil {
 			return answer{}, err
 		}
 	}

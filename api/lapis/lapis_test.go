@@ -11,14 +11,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"facegate/access"
-	"facegate/api"
 	"facegate/api/apitest"
 	"facegate/store"
 )
@@ -528,46 +526,6 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestInPlace decodes base64 into the memory it is read from.
-func TestInPlace(t *testing.T) {
-	for n := range 200 {
-		data := bytes.Repeat([]byte{0xfb, byte(n), 0xff, 0x3f}, n)[:n*3]
-		for _, text := range []string{
-			b64(data), base64.RawStdEncoding.EncodeToString(data), "data:x/y;base64," + b64(data), strings.ReplaceAll(b64(data), "/", `\/`),
-		} {
-			got, err := fromBase64([]byte(text))
-			if err != nil || !bytes.Equal(got, data) {
-				t.Fatalf("%d bytes from %q: %x, %v", len(data), text, got, err)
-			}
-		}
-	}
-}
-
-// TestMemory takes no second copy of a large body.
-func TestMemory(t *testing.T) {
-	data := []byte(`{"faceImageBase64":"` + strings.Repeat("A", maxText) + `"}`)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	b, err := newBody(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var in struct {
-		Base64 string `json:"faceImageBase64"`
-	}
-	if err := b.decode(&in); err != nil {
-		t.Fatal(err)
-	}
-	picture, err := fromBase64(b.text(in.Base64))
-	runtime.ReadMemStats(&after)
-	if err != nil || len(picture) != maxMedia {
-		t.Fatalf("%d bytes, %v", len(picture), err)
-	}
-	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
-		t.Errorf("%d bytes were taken beside the body", took)
-	}
-}
-
 func TestCountries(t *testing.T) {
 	for code, want := range map[string]country{
 		"DEU": {"DE", "DEU", "Germany"}, "D": {"DE", "DEU", "Germany"}, "GBN": {"GB", "GBR", "United Kingdom"}, "ZWE": {"ZW", "ZWE", "Zimbabwe"},
@@ -587,34 +545,4 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-}
-
-// FuzzBody: whatever comes, a body is refused or gives the texts that encoding/json gives.
-func FuzzBody(f *testing.F) {
-	f.Add([]byte(`{"faceImage":"a","id":"b"}`))
-	f.Add([]byte(`{"faceImage":"` + strings.Repeat("A", longText) + `"}`))
-	f.Add([]byte(`{"faceImage":"\"` + strings.Repeat("\\/", longText) + `"`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		var in, want struct {
-			Image string `json:"faceImage"`
-		}
-		plain := slices.Clone(data)
-		b, err := newBody(data)
-		if err != nil {
-			return
-		}
-		if err := b.decode(&in); err != nil {
-			return
-		}
-		if err := api.Decode(plain, &want); err != nil {
-			if len(b.long) == 0 {
-				t.Fatalf("%q is decoded, but %v", plain, err)
-			}
-			return // what is wrong is within a long text
-		}
-		if got := b.text(in.Image); len(got) < longText && string(got) != want.Image {
-			t.Errorf("%q: %q, want %q", plain, got, want.Image)
-		}
-		_, _ = fromBase64(b.text(in.Image))
-	})
 }

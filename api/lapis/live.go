@@ -31,7 +31,7 @@ func (c *call) liveliness() (answer, error) {
 		Base64 string `json:"faceVideoBase64"`
 		ID     string `json:"documentIdentificationId"`
 	}
-	if err := c.body.decode(&in); err != nil {
+	if err := c.body.Decode(&in); err != nil {
 		return answer{}, err
 	}
 	words := mediaWords{
@@ -43,7 +43,7 @@ func (c *call) liveliness() (answer, error) {
 	}
 	v, err := video.Parse(data)
 	if err != nil || v.Duration >= maxVideo {
-		if in.Base64 == "" && !isDataURL(c.body.text(in.URL)) {
+		if in.Base64 == "" && !isDataURL(c.body.Text(in.URL)) {
 			return answer{}, refuse(words.url)
 		}
 		return answer{}, refuse(words.base64)

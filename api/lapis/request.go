@@ -111,10 +111,10 @@ func (c *call) create() (answer, error) {
 		Phone string `json:"phoneNumber"`
 		ID    string `json:"documentIdentificationId"`
 	}
-	if err := c.body.decode(&in); err != nil {
+	if err := c.body.Decode(&in); err != nil {
 		return answer{}, err
 	}
-	if a, err := mail.ParseAddress(in.Email); err != nil || a.Address != in.Email || !c.body.plain(in.Email) || digits(in.Phone) == "" {
+	if a, err := mail.ParseAddress(in.Email); err != nil || a.Address != in.Email || !c.plain(in.Email) || digits(in.Phone) == "" {
 		return answer{}, refuse("invalid request body")
 	}
 	act := c.Act(c.key)
@@ -206,13 +206,13 @@ func (c *call) list() (answer, error) {
 
 // named is the id in a body, or in the query where there is no body.
 func (c *call) named() (string, error) {
-	if len(c.body.small) == 0 {
+	if c.body.Empty() {
 		return c.request.URL.Query().Get("id"), nil
 	}
 	var in struct {
 		ID string `json:"id"`
 	}
-	err := c.body.decode(&in)
+	err := c.body.Decode(&in)
 	return in.ID, err
 }
 

@@ -1,0 +1,129 @@
+package api
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestObject(t *testing.T) {
+	long := strings.Repeat("A", longText)
+	for name, body := range map[string]string{
+		"a text without end": `{"a":"` + long, "a control character": `{"a":"` + long + "\n" + `"}`, "not UTF-8": `{"a":"` + long + "\xff" + `"}`,
+		"a half escape": `{"a":"` + long + `\u12"}`, "no escape": `{"a":"` + long + `\x"}`, "a long name": `{"` + long + `" : 1}`,
+		"too much beside": `{"a":[` + strings.Repeat(`"x",`, maxSmall/4) + `1]}`,
+	} {
+		if _, err := NewObject([]byte(body)); code(err) != Malformed {
+			t.Errorf("%s: got %v, want malformed", name, err)
+		}
+	}
+	var v struct{ A, B, C string }
+	o, err := NewObject([]byte(`{"a":"` + long + `","b":"short","c":"` + long + `\u0042"}`))
+	if err == nil {
+		err = o.Decode(&v)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(o.Text(v.A)) != long || string(o.Text(v.B)) != "short" || !o.Long(v.A) || o.Long(v.B) || o.Empty() {
+		t.Errorf("got %d bytes, %q", len(o.Text(v.A)), o.Text(v.B))
+	}
+	if _, err := o.Base64(v.C, longText); code(err) != TooLarge {
+		t.Errorf("got %v, want too large", err)
+	}
+	if empty, err := NewObject(nil); err != nil || !empty.Empty() {
+		t.Errorf("nothing: %v", err)
+	}
+}
+
+// What is decoded in its own memory is what encoding/base64 gives, however JSON wrote it.
+func TestObjectBase64(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 3, 100, 2000, 5000} {
+		data := bytes.Repeat([]byte{0xfb, byte(n), 0xff, 0x3f, 0xef}, n)[:n]
+		plain := base64.StdEncoding.EncodeToString(data)
+		for _, text := range []string{
+			plain, strings.TrimRight(plain, "="), "data:x/y;base64," + plain, strings.ReplaceAll(plain, "/", `\/`),
+			strings.NewReplacer("+", `\u002B`, "/", `\u002f`).Replace(plain),
+		} {
+			var v struct{ A string }
+			o, err := NewObject([]byte(`{"a":"` + text + `"}`))
+			if err == nil {
+				err = o.Decode(&v)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := o.Base64(v.A, math.MaxInt); err != nil || !bytes.Equal(got, data) {
+				t.Fatalf("%d bytes from %.40q: %v", n, text, err)
+			}
+		}
+		for _, text := range []string{plain + "===", plain + `\n`, plain + `\u0141`, plain + `\u00`, "data:a b;base64," + plain} {
+			if n < 5000 {
+				break // short texts are Base64's
+			}
+			if _, err := decodeInPlace([]byte(text), true, math.MaxInt); !errors.Is(err, ErrBase64) {
+				t.Errorf("%d bytes and more: %v", n, err)
+			}
+		}
+	}
+}
+
+// A large body is in memory once.
+func TestObjectMemory(t *testing.T) {
+	const size = 30 << 20
+	data := []byte(`{"a":"` + strings.Repeat("A", size) + `"}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var v struct{ A string }
+	o, err := NewObject(data)
+	if err == nil {
+		err = o.Decode(&v)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := o.Base64(v.A, size)
+	runtime.ReadMemStats(&after)
+	if err != nil || len(picture) != size/4*3 {
+		t.Fatalf("%d bytes, %v", len(picture), err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+		t.Errorf("%d bytes were taken beside the body", took)
+	}
+}
+
+// Whatever comes, it is refused by both or by none, and gives the texts that encoding/json gives.
+func FuzzObject(f *testing.F) {
+	f.Add([]byte(`{"a":"a","b":"b"}`))
+	f.Add([]byte(`{"a":"` + strings.Repeat("A", longText) + `"}`))
+	f.Add([]byte(`{"a":"\"` + strings.Repeat(`\/`, longText) + `"`))
+	f.Add([]byte(`{"a":"` + strings.Repeat(`\u002B`, longText) + `","a":""}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var in, want struct{ A, B string }
+		plain := slices.Clone(data)
+		o, err := NewObject(data)
+		if err == nil {
+			err = o.Decode(&in)
+		}
+		if err != nil {
+			if code(err) != Malformed {
+				t.Errorf("%q: %v", plain, err)
+			}
+			return
+		}
+		if err := Decode(plain, &want); err != nil {
+			t.Fatalf("%q is read, but %v", plain, err)
+		}
+		var text string
+		if got := o.Text(in.A); o.Long(in.A) && json.Unmarshal([]byte(`"`+string(got)+`"`), &text) != nil || !o.Long(in.A) && string(got) != want.A || o.Long(in.A) && text != want.A {
+			t.Errorf("%q: %q, want %q", plain, got, want.A)
+		}
+		_, _ = o.Base64(in.A, math.MaxInt) // only that it ends
+	})
+}
