@@ -3,9 +3,14 @@ package api
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 )
+
+// muchMemory is from how many bytes on the memory of a body is given back at once. The heap holds
+// few pointers, so that this takes some milliseconds.
+const muchMemory = 4 << 20
 
 // roomWait is how long a body may wait for room.
 const roomWait = 10 * time.Second
@@ -37,7 +42,13 @@ func (r *Room) Take(ctx context.Context, n int64) (leave func(), err error) {
 	}
 	n = min(n, r.size)
 	w := &waiter{n, make(chan struct{})}
-	leave = sync.OnceFunc(func() { r.put(n) })
+	leave = sync.OnceFunc(func() {
+		if n >= muchMemory {
+			// Else the next body would be held beside what is left of this one.
+			debug.FreeOSMemory()
+		}
+		r.put(n)
+	})
 	r.mu.Lock()
 	if len(r.queue) == 0 && r.free >= n {
 		r.free -= n

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -80,9 +81,18 @@ type Judge struct {
 // A job is a picture in the line. Its result is sent once; nobody may be there to take it.
 type job struct {
 	ctx     context.Context //nolint:containedctx // it ends with the call that waits
-	picture []byte
+	picture atomic.Pointer[[]byte]
 	want    api.Want
 	done    chan result
+}
+
+// take is the picture, for whoever is first: the worker, or the call when it stops waiting, whose
+// memory nobody holds on to then.
+func (w *job) take() []byte {
+	if p := w.picture.Swap(nil); p != nil {
+		return *p
+	}
+	return nil
 }
 
 type result struct {
@@ -130,8 +140,8 @@ func (j *Judge) Run(ctx context.Context) error {
 			}
 			return j.an.Close()
 		case w := <-j.line:
-			if w.ctx.Err() == nil {
-				look, err := j.look(w.ctx, w.picture, w.want) //nolint:contextcheck // that of the call, not the task's
+			if picture := w.take(); w.ctx.Err() == nil {
+				look, err := j.look(w.ctx, picture, w.want) //nolint:contextcheck // that of the call, not the task's
 				w.done <- result{look, err}
 			}
 		}
@@ -144,7 +154,8 @@ func busy(err error) error { return &api.Error{Code: api.Busy, RetryAfter: retry
 func (j *Judge) Look(ctx context.Context, picture []byte, want api.Want) (*api.Look, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.o.Deadline)
 	defer cancel()
-	w := &job{ctx, picture, want, make(chan result, 1)}
+	w := &job{ctx: ctx, want: want, done: make(chan result, 1)}
+	w.picture.Store(&picture)
 	select {
 	case j.line <- w:
 	default:
@@ -154,6 +165,7 @@ func (j *Judge) Look(ctx context.Context, picture []byte, want api.Want) (*api.L
 	case r := <-w.done:
 		return r.look, r.err
 	case <-ctx.Done():
+		w.take()
 		return nil, busy(ctx.Err())
 	}
 }

@@ -65,7 +65,11 @@ func (h *handler) readForm(r *http.Request, keep bool) (*form, func(), error) {
 	case kind == "multipart/form-data" && params["boundary"] != "":
 		// One byte more than may be tells a body that is too large from one that ends.
 		body := &counter{r: io.LimitReader(r.Body, api.MaxBody+1)}
-		err = f.readParts(r.Context(), multipart.NewReader(body, params["boundary"]), keep)
+		var to *api.Spool // nobody keeps a picture that is not to be looked at
+		if keep {
+			to = api.NewSpool(n)
+		}
+		err = f.readParts(r.Context(), multipart.NewReader(body, params["boundary"]), to)
 		if body.n > api.MaxBody {
 			err = &api.Error{Code: api.TooLarge}
 		}
@@ -119,7 +123,7 @@ func (h *handler) readJSON(r *http.Request) (*form, func(), error) {
 }
 
 // readParts reads the parts of a multipart body. Those it does not know are passed over.
-func (f *form) readParts(ctx context.Context, m *multipart.Reader, keep bool) error {
+func (f *form) readParts(ctx context.Context, m *multipart.Reader, to *api.Spool) error {
 	bad := func(err error) error { return errFormat(http.StatusBadRequest, err) }
 	fields := f.fields()
 	var seen []string
@@ -146,7 +150,7 @@ func (f *form) readParts(ctx context.Context, m *multipart.Reader, keep bool) er
 		}
 		seen = append(seen, name)
 		if name == "faceImage" {
-			err = f.readPicture(part, keep)
+			err = f.readPicture(part, to)
 		} else {
 			err = readText(part, fields[name])
 		}
@@ -158,15 +162,15 @@ func (f *form) readParts(ctx context.Context, m *multipart.Reader, keep bool) er
 }
 
 // readPicture reads the part of the picture. A text in its place is given, but no picture.
-func (f *form) readPicture(part *multipart.Part, keep bool) error {
+func (f *form) readPicture(part *multipart.Part, to *api.Spool) error {
 	kind := part.Header.Get("Content-Type")
 	file := part.FileName() != "" || strings.HasPrefix(kind, "image/") || kind == "application/octet-stream"
-	if !keep || !file {
+	if to == nil || !file {
 		n, err := io.Copy(io.Discard, part)
 		f.given = n > 0
 		return err
 	}
-	data, err := io.ReadAll(part) // of a body that is bounded
+	data, err := to.Read(part)
 	f.given, f.picture = len(data) > 0, data
 	return err
 }

@@ -119,7 +119,7 @@ func (g *guard) look(w http.ResponseWriter, r *http.Request, customer string) (v
 	defer leave()
 	// A connection that cannot take a deadline has the server's.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readWithin))
-	frames, err := readFrames(r)
+	frames, err := readFrames(r, api.NewSpool(room))
 	if err != nil {
 		return verdict{}, err
 	}
@@ -135,14 +135,14 @@ func (g *guard) look(w http.ResponseWriter, r *http.Request, customer string) (v
 
 // readFrames reads the frames of a form. The error is an *api.Error of code Malformed, Missing
 // or TooLarge.
-func readFrames(r *http.Request) ([][]byte, error) {
+func readFrames(r *http.Request, to *api.Spool) ([][]byte, error) {
 	body := &io.LimitedReader{R: r.Body, N: api.MaxBody + 1}
 	r.Body = io.NopCloser(body)
 	form, err := r.MultipartReader()
 	if err != nil {
 		return nil, &api.Error{Code: api.Malformed, Err: err}
 	}
-	frames, err := parts(form)
+	frames, err := parts(form, to)
 	switch {
 	case body.N == 0:
 		return nil, &api.Error{Code: api.TooLarge}
@@ -154,7 +154,7 @@ func readFrames(r *http.Request) ([][]byte, error) {
 	return frames, nil
 }
 
-func parts(form *multipart.Reader) ([][]byte, error) {
+func parts(form *multipart.Reader, to *api.Spool) ([][]byte, error) {
 	var frames [][]byte
 	for {
 		p, err := form.NextPart()
@@ -170,7 +170,7 @@ func parts(form *multipart.Reader) ([][]byte, error) {
 		if len(frames) == maxFrames {
 			return nil, &api.Error{Code: api.Malformed, Detail: "too many frames"}
 		}
-		frame, err := io.ReadAll(p)
+		frame, err := to.Read(p)
 		if err != nil {
 			return nil, &api.Error{Code: api.Malformed, Err: err}
 		}

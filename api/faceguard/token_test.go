@@ -96,7 +96,7 @@ func FuzzFrames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind string, body []byte) {
 		r := httptest.NewRequest("POST", "/", bytes.NewReader(body))
 		r.Header.Set("Content-Type", kind)
-		frames, err := readFrames(r)
+		frames, err := readFrames(r, api.NewSpool(int64(len(body))))
 		if _, ok := errors.AsType[*api.Error](err); err != nil && !ok {
 			t.Errorf("not an error that can be told: %v", err)
 		}

@@ -82,7 +82,7 @@ func (s *site) configure(t *testing.T, level string, scenes []scene, door ...str
 		s.loop, level, strings.Join(door, "\n")))
 }
 
-func (s *site) write(t *testing.T, name, text string) {
+func (s *site) write(t testing.TB, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(s.home, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func (s *site) write(t *testing.T, name, text string) {
 }
 
 // run is one facegate command; an exit code other than 0 fails the test.
-func (s *site) run(t *testing.T, args ...string) []byte {
+func (s *site) run(t testing.TB, args ...string) []byte {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "facegate"), append([]string{"--home", s.home, "--json"}, args...)...)
 	var stdout, stderr bytes.Buffer
@@ -140,7 +140,7 @@ type daemon struct {
 }
 
 // start runs a daemon until the test ends.
-func (s *site) start(t *testing.T, name string, args ...string) *daemon {
+func (s *site) start(t testing.TB, name string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{name: name, log: new(bytes.Buffer), ended: make(chan struct{})}
 	d.cmd = exec.Command(filepath.Join(programs, name), append([]string{"--home", s.home}, args...)...) //nolint:noctx // ended by the test
