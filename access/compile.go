@@ -61,6 +61,14 @@ type whenPolicy struct {
 // were set.
 func (p *Policy) Rules() *Rules { return p.rules }
 
+// Zone is the time zone in which the site tells the time.
+func (p *Policy) Zone() *time.Location {
+	if p == nil || p.zone == nil {
+		return time.Local
+	}
+	return p.zone
+}
+
 // Compile checks the rules and makes a Policy of them, of the revision given. The error joins
 // one error wrapping ErrInvalid for every fault and contradiction, each naming where it is.
 // The rules must not be changed afterwards.

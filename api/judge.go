@@ -18,6 +18,8 @@ type Judge interface {
 	// Compare is the calibrated similarity of two templates, 0..1. The error wraps match.ErrModel
 	// for templates of two models.
 	Compare(a, b Template) (float64, error)
+	// Sighting is what a look tells of who is at a door, by the door's own rules of recognising.
+	Sighting(l *Look) (access.Sighting, error)
 	// Search finds the enrolled people a template is like, best first, at most n.
 	Search(ctx context.Context, t Template, n int) ([]Candidate, error)
 	// Enrol keeps the template of a look as a person's, as kiosk.Enroller does.
@@ -30,7 +32,7 @@ type Want uint8
 // What may be wanted.
 const (
 	WantLiveness Want = 1 << iota
-	WantCover         // mask, head cover, occlusion
+	WantQuality       // eyes, mask, head cover, occlusion: without it Quality says nothing of them
 	WantTemplate      // whatever the quality, where a face was found
 )
 

@@ -21,6 +21,7 @@ import (
 	"facegate/pipeline"
 	"facegate/pipeline/cover"
 	"facegate/pipeline/face"
+	"facegate/pipeline/liveness"
 	"facegate/pipeline/match"
 	"facegate/store"
 )
@@ -199,7 +200,10 @@ func (j *Judge) look(ctx context.Context, picture []byte, want api.Want) (*api.L
 			return l, nil
 		}
 	}
-	stages := pipeline.Eyes | pipeline.Mask | pipeline.Parsing
+	var stages pipeline.Stages
+	if want&api.WantQuality != 0 {
+		stages |= pipeline.Eyes | pipeline.Mask | pipeline.Parsing
+	}
 	if want&api.WantLiveness != 0 {
 		stages |= pipeline.Passive
 	}
@@ -225,7 +229,7 @@ func (j *Judge) look(ctx context.Context, picture []byte, want api.Want) (*api.L
 	case err != nil:
 		j.o.Log.ErrorContext(ctx, "a stage failed on a picture that was posted", logkey.Error, err)
 	}
-	j.fill(l, a, failed, want)
+	j.fill(l, a, failed)
 	return l, nil
 }
 
@@ -261,7 +265,7 @@ func (j *Judge) open() error {
 }
 
 // fill says what an analysis saw.
-func (j *Judge) fill(l *api.Look, a *pipeline.Analysis, failed pipeline.Stages, want api.Want) {
+func (j *Judge) fill(l *api.Look, a *pipeline.Analysis, failed pipeline.Stages) {
 	l.Failed = parts(failed)
 	l.Quality, l.Faces = a.Quality, a.Faces
 	if failed&pipeline.Detecting != 0 || a.Quality == face.NoFace {
@@ -285,10 +289,8 @@ func (j *Judge) fill(l *api.Look, a *pipeline.Analysis, failed pipeline.Stages, 
 			l.Live = access.Live
 		}
 	}
-	if want&api.WantCover != 0 {
-		l.Occluded, l.Mask, l.Head = number(a.Cover.Occluded), number(a.Cover.Mask), number(a.Cover.Head)
-		l.MaskSeen, l.HeadSeen = string(a.Cover.MaskState), string(a.Cover.HeadCover)
-	}
+	l.Occluded, l.Mask, l.Head = number(a.Cover.Occluded), number(a.Cover.Mask), number(a.Cover.Head)
+	l.MaskSeen, l.HeadSeen = string(a.Cover.MaskState), string(a.Cover.HeadCover)
 	if a.Embedding == nil {
 		return
 	}
@@ -445,14 +447,39 @@ func (j *Judge) Enrol(ctx context.Context, act store.Act, person string, l *api.
 	if j.id == nil || l.Template.Vector != nil && l.Template.Model != j.id.Gallery.Model() {
 		return store.Template{}, fmt.Errorf("enrol: %w", match.ErrModel)
 	}
-	a := &pipeline.Analysis{Quality: l.Quality, Embedding: l.Template.Vector, Blur: l.Blur, Cover: cover.Result{MaskState: cover.MaskNone}}
-	if l.Template.Masked {
+	a := analysis(l)
+	if a.Cover.MaskState = cover.MaskNone; l.Template.Masked {
 		a.Cover.MaskState = cover.MaskFull
-	}
-	for _, o := range l.Template.Older {
-		a.Older = append(a.Older, pipeline.Vector{Model: o.Model, Vector: o.Vector})
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return (&kiosk.Enroller{DB: j.o.DB, Identifier: j.id}).Keep(ctx, act, person, a, nil, allowDuplicate)
+}
+
+// Sighting is [api.Judge.Sighting].
+func (j *Judge) Sighting(l *api.Look) (access.Sighting, error) {
+	if j.id == nil || l.Template.Vector != nil && l.Template.Model != j.id.Gallery.Model() {
+		return access.Sighting{}, fmt.Errorf("recognise: %w", match.ErrModel)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s, err := j.id.Sighting(analysis(l))
+	s.Liveness, s.Score, s.Level = l.Live, l.LiveScore, string(liveness.LevelPassive)
+	return s, err
+}
+
+// analysis is a look as the pipeline gave it, as far as it is needed to recognise and enrol.
+func analysis(l *api.Look) *pipeline.Analysis {
+	a := &pipeline.Analysis{Quality: l.Quality, Embedding: l.Template.Vector, Blur: l.Blur, Cover: cover.NotRun()}
+	a.Cover.MaskState, a.Cover.HeadCover = cover.MaskState(l.MaskSeen), cover.HeadCover(l.HeadSeen)
+	if l.Mask != nil {
+		a.Cover.Mask = *l.Mask
+	}
+	if l.Head != nil {
+		a.Cover.Head = *l.Head
+	}
+	for _, o := range l.Template.Older {
+		a.Older = append(a.Older, pipeline.Vector{Model: o.Model, Vector: o.Vector})
+	}
+	return a
 }

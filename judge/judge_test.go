@@ -41,7 +41,7 @@ func TestWants(t *testing.T) {
 	if l.Quality != face.OK || l.Live != access.LivenessUnavailable || l.Mask != nil || l.Template.Vector != nil || l.Width != 320 || l.Height != 240 {
 		t.Errorf("nothing wanted: %+v", l)
 	}
-	l = look(f.Masked(), api.WantCover|api.WantTemplate)
+	l = look(f.Masked(), api.WantQuality|api.WantTemplate)
 	if l.Mask == nil || *l.Mask < .5 || l.MaskSeen != "full" || l.Occluded == nil || !l.Template.Masked || l.Live != access.LivenessUnavailable {
 		t.Errorf("a mask: %+v", l)
 	}

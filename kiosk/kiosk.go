@@ -146,6 +146,20 @@ func (k *Kiosk) Type(ctx context.Context, id, typed string) (access.Decision, er
 	return k.conclude(ctx, v, source)
 }
 
+// Post decides on somebody whose picture came in over an API at the time taken, and carries the
+// decision out like [Kiosk.Settle]. Nobody stands at the door to answer a challenge, so that one
+// is the denial it stands for; a challenge that is pending there stays. A grant that comes long
+// after the picture is recorded and opens nothing.
+func (k *Kiosk) Post(ctx context.Context, s access.Sighting, taken time.Time, source string) (access.Decision, error) {
+	k.turn.Lock()
+	defer k.turn.Unlock()
+	v := k.visit(ctx, time.Now())
+	v.Seen, v.Posted = &s, true
+	d := k.policy.Load().Decide(v, k.person, k.memory).Unanswered()
+	v.At = taken
+	return k.carryOut(ctx, v, d, source)
+}
+
 // enter checks a PIN. It takes as long for somebody who has none.
 func (k *Kiosk) enter(id, typed string) access.Entry {
 	k.typing.Lock()

@@ -37,7 +37,7 @@ const (
 	ScopeAuthenticate = "authenticate" // have faces judged and compared
 	ScopeEnrol        = "enrol"        // keep faces
 	ScopeAdmin        = "admin"        // change and delete
-	ScopeUnlock       = "unlock"       // open a door that allows it to an API
+	ScopeUnlock       = "unlock"       // open a door that allows it to an API; unlock:NAME, that door only
 )
 
 // APIs are all that a key may be of.
@@ -80,6 +80,11 @@ func (k Key) Label() string {
 	return k.Name
 }
 
+// Unlocks reports whether the key has the scope to open a door.
+func (k Key) Unlocks(door string) bool {
+	return k.Allows(ScopeUnlock) || k.Allows(ScopeUnlock+":"+door)
+}
+
 // LogValue is the id.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.ID) }
 
@@ -93,7 +98,11 @@ func (k Key) Check() error {
 		return fmt.Errorf("%w: a key needs a scope: %s", access.ErrInvalid, strings.Join(Scopes(), ", "))
 	}
 	for i, s := range k.Scopes {
-		if !slices.Contains(Scopes(), s) {
+		if door, ok := strings.CutPrefix(s, ScopeUnlock+":"); ok {
+			if err := access.CheckID(door); err != nil {
+				return fmt.Errorf("%w: scope %q names no door", access.ErrInvalid, s)
+			}
+		} else if !slices.Contains(Scopes(), s) {
 			return fmt.Errorf("%w: there is no scope %q, but %s", access.ErrInvalid, s, strings.Join(Scopes(), ", "))
 		}
 		if slices.Contains(k.Scopes[:i], s) {

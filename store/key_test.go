@@ -109,6 +109,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 		"another API":           {Key{API: "Argos", Scopes: read}, access.ErrInvalid},
 		"no scope":              {Key{API: APINative}, access.ErrInvalid},
 		"another scope":         {Key{API: APINative, Scopes: []string{"root"}}, access.ErrInvalid},
+		"no door":               {Key{API: APINative, Scopes: []string{"unlock:"}}, access.ErrInvalid},
 		"a scope twice":         {Key{API: APINative, Scopes: []string{ScopeRead, ScopeRead}}, access.ErrInvalid},
 		"a long name":           {Key{API: APINative, Scopes: read, Name: strings.Repeat("x", 65)}, access.ErrInvalid},
 		"a line break":          {Key{API: APINative, Scopes: read, Project: "a\nb"}, access.ErrInvalid},
@@ -178,5 +179,19 @@ func TestNoKeyNameIsLogged(t *testing.T) {
 	}
 	if s := out.String(); strings.Contains(s, "lobby") || strings.Contains(s, "s3cret") || strings.Contains(s, "733363") || !strings.Contains(s, "abc") {
 		t.Errorf("logged: %s", s)
+	}
+}
+
+func TestUnlocks(t *testing.T) {
+	for scopes, doors := range map[string]string{"unlock": "main back", "unlock:main": "main", "unlock:back,read": "back", "read,enrol": ""} {
+		k := Key{Scopes: strings.Split(scopes, ",")}
+		for _, door := range []string{"main", "back"} {
+			if got := k.Unlocks(door); got != strings.Contains(doors, door) {
+				t.Errorf("%s opens %s: %v", scopes, door, got)
+			}
+		}
+		if k.Revoked = noon; k.Unlocks("main") {
+			t.Errorf("%s opens a door after it was revoked", scopes)
+		}
 	}
 }

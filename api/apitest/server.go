@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"facegate/access"
+	"facegate/access/policyfile"
 	"facegate/api"
 	"facegate/internal/sharedtest"
 	"facegate/judge"
@@ -248,10 +250,24 @@ func (s *Server) Reload(tb testing.TB) {
 	}
 }
 
+// Rules brings a site's rules into force, as the file of them says.
+func (s *Server) Rules(tb testing.TB, text string) {
+	tb.Helper()
+	r, err := policyfile.Load(strings.NewReader(text))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p, err := r.Compile(1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.Service.Kiosk.SetPolicy(p)
+}
+
 // Look is what the judge sees in a picture, all that can be wanted.
 func (s *Server) Look(tb testing.TB, picture []byte) *api.Look {
 	tb.Helper()
-	l, err := s.Judge.Look(tb.Context(), picture, api.WantLiveness|api.WantCover|api.WantTemplate)
+	l, err := s.Judge.Look(tb.Context(), picture, api.WantLiveness|api.WantQuality|api.WantTemplate)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -114,7 +114,7 @@ func (h *handler) authenticate(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, h.noted(r.Context(), key, "faceauth", "", denied))
 		return
 	}
-	c := &call{h: h, key: key}
+	c := &call{h: h, key: key, began: time.Now()}
 	f, leave, err := h.readForm(r, denied == nil)
 	if err == nil {
 		defer leave()
@@ -131,6 +131,7 @@ func (h *handler) authenticate(w http.ResponseWriter, r *http.Request) {
 type call struct {
 	h      *handler
 	key    store.Key
+	began  time.Time
 	person string // once known
 	result result
 }
@@ -166,7 +167,13 @@ func (c *call) run(ctx context.Context, f *form, denied error) error {
 		return errDetection(http.StatusInternalServerError, err)
 	}
 	c.result.rate(similarity, l, policy)
-	return c.keep(ctx, f, policy, audited(similarity, l))
+	if err := c.keep(ctx, f, policy, audited(similarity, l)); err != nil {
+		return err
+	}
+	if c.result.Status == approved {
+		c.h.Unlock(ctx, c.key, c.person, l, c.began)
+	}
+	return nil
 }
 
 // policy is the project that a key stands for.
@@ -235,7 +242,7 @@ func (c *call) submission(ctx context.Context, id string) ([]api.Template, error
 
 // look has a picture looked at. The Look has a template.
 func (h *handler) look(ctx context.Context, picture []byte) (*api.Look, error) {
-	l, err := h.Judge.Look(ctx, picture, api.WantTemplate|api.WantCover|api.WantLiveness)
+	l, err := h.Judge.Look(ctx, picture, api.WantTemplate|api.WantQuality|api.WantLiveness)
 	switch {
 	case err != nil:
 		return nil, err

@@ -48,6 +48,7 @@ type handlers struct {
 type call struct {
 	*handlers
 	key      store.Key
+	began    time.Time
 	settings Settings
 
 	object *api.Object // the body, where there is one
@@ -73,7 +74,7 @@ func (h *handlers) route(mux *http.ServeMux, path string, offered methods) {
 			h.fail(w, r, &api.Error{Code: api.MethodNotAllowed, Allow: offered.allow()})
 			return
 		}
-		c := &call{handlers: h}
+		c := &call{handlers: h, began: time.Now()}
 		v, err := c.run(r, m)
 		if recorded := c.record(r.Context(), r.Method+" "+name, err); recorded != nil {
 			err = recorded
@@ -103,7 +104,7 @@ func (c *call) run(r *http.Request, m method) (any, error) {
 		secret = strings.TrimSpace(rest)
 	}
 	var err error
-	if c.key, err = c.Keys.Authenticate(r.Context(), secret, store.APIBaf, m.scope, time.Now()); err != nil {
+	if c.key, err = c.Keys.Authenticate(r.Context(), secret, store.APIBaf, m.scope, c.began); err != nil {
 		return nil, err
 	}
 	if c.settings, err = c.project(r.Context()); err != nil {

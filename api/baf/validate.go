@@ -170,7 +170,7 @@ func (c *call) face(ctx context.Context, in *validationRequest, v *validation) (
 		v.FaceSuccess = new(false)
 		return nil, nil //nolint:nilerr // v says so
 	}
-	l, err := c.Judge.Look(ctx, picture, api.WantLiveness|api.WantTemplate)
+	l, err := c.Judge.Look(ctx, picture, api.WantLiveness|api.WantTemplate|api.WantQuality)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +234,8 @@ func (c *call) authorise(ctx context.Context, in *validationRequest, v *validati
 	i := slices.IndexFunc(list, func(p api.Candidate) bool { return p.Person == in.ApplicantID })
 	v.judge(i >= 0)
 	if i >= 0 {
-		c.scores.Match = &list[i].Score
+		c.scores.Match = new(100 * list[i].Score)
+		c.Unlock(ctx, c.key, in.ApplicantID, l, c.began)
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ func (g *guard) capture(w http.ResponseWriter, r *http.Request) (answer, error) 
 		return a, err
 	}
 	var v verdict
+	began, ended := time.Now(), false
 	if s.Outcome == open {
 		if v, err = g.look(w, r, s.Customer); err != nil {
 			return a, err
@@ -55,10 +56,14 @@ func (g *guard) capture(w http.ResponseWriter, r *http.Request) (answer, error) 
 			return errors.Join(err, write(tx, held, s)) // another page was first
 		}
 		s.take(v, c.workflow, c.act.At)
+		ended = s.Outcome != open
 		return write(tx, held, s)
 	})
 	if err != nil {
 		return a, err
+	}
+	if ended && s.Outcome == passed {
+		g.s.Unlock(ctx, c.key, s.Customer, v.best, began)
 	}
 	sent := s.sent()
 	if s.Outcome == open {
@@ -100,6 +105,7 @@ type verdict struct {
 	hint   face.Quality // what was wrong with most of the others, or empty
 	live   bool         // most of those that were judged show somebody alive
 	score  float64      // 0..1, the median of the live frames' likeness; 0 where not live
+	best   *api.Look    // the live frame that is most alike
 	scores access.Scores
 }
 
@@ -186,7 +192,7 @@ func (g *guard) judge(ctx context.Context, frames [][]byte, photos []api.Templat
 	var alike, liveness []float64
 	faults := make(map[face.Quality]int)
 	for _, frame := range frames {
-		l, err := g.s.Judge.Look(ctx, frame, api.WantLiveness|api.WantTemplate)
+		l, err := g.s.Judge.Look(ctx, frame, api.WantLiveness|api.WantTemplate|api.WantQuality)
 		switch {
 		case err != nil:
 			return v, err
@@ -214,6 +220,9 @@ func (g *guard) judge(ctx context.Context, frames [][]byte, photos []api.Templat
 			return v, err
 		}
 		alike = append(alike, score)
+		if score == slices.Max(alike) {
+			v.best = l
+		}
 	}
 	if v.judged = judged >= minJudged; !v.judged {
 		return v, nil
@@ -221,7 +230,7 @@ func (g *guard) judge(ctx context.Context, frames [][]byte, photos []api.Templat
 	v.scores.Liveness = new(median(liveness))
 	if v.live = 2*live > judged; v.live {
 		v.score = median(alike)
-		v.scores.Match = &v.score
+		v.scores.Match = new(100 * v.score)
 	}
 	return v, nil
 }

@@ -120,7 +120,7 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 		return err
 	}
 	// The picture is looked at whether there is such a user or not: time tells nothing.
-	l, err := a.Judge.Look(ctx, image, api.WantTemplate)
+	l, err := a.Judge.Look(ctx, image, api.WantTemplate|api.WantQuality)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (a *attempt) dead(code int) *answer {
 
 // judge looks at the live picture and compares.
 func (a *attempt) judge(ctx context.Context, live []byte) (*answer, error) {
-	l, err := a.Judge.Look(ctx, live, api.WantLiveness|api.WantTemplate)
+	l, err := a.Judge.Look(ctx, live, api.WantLiveness|api.WantTemplate|api.WantQuality)
 	if err != nil {
 		return nil, err
 	}
@@ -224,6 +224,7 @@ func (a *attempt) judge(ctx context.Context, live []byte) (*answer, error) {
 		}
 	}
 	r.Code, r.Log = done, "User authenticated successfully."
+	a.Unlock(ctx, a.key, a.user, l, a.began)
 	return r, nil
 }
 
@@ -242,7 +243,7 @@ func (a *attempt) compare(l *api.Look) (facial int, similarity number, err error
 	case err != nil:
 		return facialNone, 0, err
 	}
-	a.scores.Match = fraction(score)
+	a.scores.Match = fraction(100 * score)
 	if score < threshold {
 		return facialNegative, number(score), nil
 	}

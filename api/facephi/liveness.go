@@ -105,7 +105,7 @@ func (c *call) evaluateLiveness(ctx context.Context, f fields) (*answer, error) 
 	if len(errs) > 0 {
 		return nil, badRequest(api.Malformed, errs...)
 	}
-	l, err := c.Judge.Look(ctx, picture, api.WantLiveness)
+	l, err := c.Judge.Look(ctx, picture, api.WantLiveness|api.WantQuality)
 	if err != nil {
 		return nil, err
 	}

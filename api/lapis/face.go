@@ -42,7 +42,7 @@ func (c *call) face() (answer, error) {
 	if err := c.Keys.Try("document "+in.ID, time.Now()); err != nil {
 		return answer{}, err
 	}
-	l, err := c.Judge.Look(c.ctx(), picture, api.WantTemplate)
+	l, err := c.Judge.Look(c.ctx(), picture, api.WantTemplate|api.WantQuality)
 	switch {
 	case err != nil:
 		return answer{}, err

@@ -78,7 +78,7 @@ func (c *call) watch(v *video.Video, s *session) (float64, error) {
 	}
 	for i := range min(len(v.Frames), maxLooks) {
 		f := v.Frames[int(float64(i)*t.step)]
-		l, err := c.Judge.Look(c.ctx(), f.JPEG, api.WantTemplate|api.WantLiveness)
+		l, err := c.Judge.Look(c.ctx(), f.JPEG, api.WantTemplate|api.WantLiveness|api.WantQuality)
 		if err != nil {
 			return 0, err
 		}
