@@ -88,19 +88,26 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// A Camera gives a picture of whoever stands before the kiosk's lens, once it is fit to be judged.
+// It waits until ctx ends.
+type Camera interface {
+	Capture(ctx context.Context) (jpeg []byte, err error)
+}
+
 // A Service is what the APIs work on. Its fields are set before the server starts and not
 // changed afterwards.
 type Service struct {
-	DB    *store.DB
-	Judge Judge
-	Kiosk *kiosk.Kiosk
-	Clock kiosk.Clock
-	Keys  *Keys
-	Tally *Tally
-	Room  *Room  // for large bodies
-	Site  string // its name
-	Door  string // this kiosk's
-	Log   *slog.Logger
+	DB     *store.DB
+	Judge  Judge
+	Camera Camera // nil: there is none
+	Kiosk  *kiosk.Kiosk
+	Clock  kiosk.Clock
+	Keys   *Keys
+	Tally  *Tally
+	Room   *Room  // for large bodies
+	Site   string // its name
+	Door   string // this kiosk's
+	Log    *slog.Logger
 }
 
 // Act is an act of this moment by the holder of a key.

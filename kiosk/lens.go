@@ -16,6 +16,7 @@ import (
 	"facegate/internal/logkey"
 	"facegate/internal/task"
 	"facegate/pipeline"
+	"facegate/pipeline/imgproc"
 )
 
 // ErrIdle ends a [Lens] whose recording has been played and decided to its end.
@@ -46,6 +47,9 @@ type Lens struct {
 	came   time.Time // when the first frame of whoever is there was taken; zero: nobody is
 	black  health.Blackness
 	looked time.Time // when the picture was last looked at for blackness
+
+	askOnce sync.Once
+	asked   chan chan<- *imgproc.Image // see captures
 
 	waiting atomic.Bool // for a frame
 	once    sync.Once
@@ -102,6 +106,7 @@ func (l *Lens) Run(ctx context.Context) error {
 		}
 		l.waiting.Store(false)
 		s, settled, err := l.Pipeline.Frame(f)
+		l.show()
 		at := f.At
 		l.darkness(f)
 		f.Release()

@@ -11,6 +11,7 @@ import (
 	"facegate/pipeline/cover"
 	"facegate/pipeline/embed"
 	"facegate/pipeline/face"
+	"facegate/pipeline/imgproc"
 	"facegate/pipeline/liveness"
 	"facegate/pipeline/match"
 )
@@ -71,6 +72,9 @@ func (p *Pipeline) Guidance() Guidance { return p.guidance }
 
 // Analysis is what the last frame showed, valid until the next one.
 func (p *Pipeline) Analysis() *Analysis { return &p.an.a }
+
+// Image is the picture of the last frame, valid until the next one. It is not to be changed.
+func (p *Pipeline) Image() *imgproc.Image { return p.an.picture.RGB() }
 
 // Frame looks at the next frame. It reports true with the sighting of a track that this frame
 // settled: the one it belongs to, or the one it ended. The frame is read only during the

@@ -49,6 +49,7 @@ type Server struct {
 	Service *api.Service
 	Clock   *Clock
 	Door    *Door
+	Camera  *Camera
 	Log     *Log
 
 	people *kiosk.People
@@ -58,7 +59,7 @@ type Server struct {
 func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) *Server {
 	tb.Helper()
 	home := home(tb, o)
-	s := &Server{Clock: &Clock{}, Door: &Door{}, Log: &Log{}}
+	s := &Server{Clock: &Clock{}, Door: &Door{}, Camera: &Camera{}, Log: &Log{}}
 	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	engine, err := load.OpenAny(home, filepath.Join(home, "models"), 1)
 	if err != nil {
@@ -105,7 +106,7 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 	})
 	k := kiosk.New(kiosk.Options{Audit: s.DB, Door: s.Door, Clock: s.Clock, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
 	s.Service = &api.Service{
-		DB: s.DB, Judge: s.Judge, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Room: api.NewRoom(64 << 20), Site: "lab", Door: access.MainDoor, Log: log,
+		DB: s.DB, Judge: s.Judge, Camera: s.Camera, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Room: api.NewRoom(64 << 20), Site: "lab", Door: access.MainDoor, Log: log,
 	}
 	s.Service.Tally = &api.Tally{Service: s.Service}
 	s.people = &kiosk.People{DB: s.DB, Kiosk: k, Log: log}
@@ -225,6 +226,22 @@ func (s *Server) Key(tb testing.TB, k store.Key) (made store.Key, secret string)
 		return err
 	})
 	return made, secret
+}
+
+// Expire ends the time of an owner's records of a kind, as if they had waited for it.
+func (s *Server) Expire(tb testing.TB, kind, owner string) {
+	tb.Helper()
+	s.Update(tb, func(tx *store.Tx) error {
+		list, err := tx.Records(kind, owner, 0, 1000)
+		if err == nil && len(list) == 0 {
+			err = errors.New("there are no such records")
+		}
+		for _, r := range list {
+			r.Expires = tx.Now()
+			err = errors.Join(err, tx.PutRecord(r))
+		}
+		return err
+	})
 }
 
 // Enrol adds a person who has agreed, with a template of each of the pictures.
@@ -348,6 +365,21 @@ func (d *Door) Unlock(_ context.Context, t time.Duration, _ string) (time.Durati
 
 // LockedDown is kiosk.Door's.
 func (*Door) LockedDown(context.Context) (bool, error) { return false, nil }
+
+// A Camera is one before which a picture is held. The zero value sees nobody.
+type Camera struct{ picture atomic.Pointer[[]byte] }
+
+// See holds a picture before the camera.
+func (c *Camera) See(picture []byte) { c.picture.Store(&picture) }
+
+// Capture is api.Camera's.
+func (c *Camera) Capture(ctx context.Context) ([]byte, error) {
+	if p := c.picture.Load(); p != nil {
+		return *p, nil
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
 
 // A Log keeps what the server has logged.
 type Log struct {

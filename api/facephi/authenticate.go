@@ -2,10 +2,7 @@ package facephi
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -65,7 +62,7 @@ func (c *call) authenticate(ctx context.Context, f fields) (*answer, error) {
 	if !fromCamera {
 		live = f.bytes("bestImageToken", &errs)
 	}
-	f.bytes("template", &errs)
+	template := f.bytes("template", &errs)
 	if len(errs) > 0 {
 		return nil, badRequest(api.Malformed, errs...)
 	}
@@ -76,13 +73,16 @@ func (c *call) authenticate(ctx context.Context, f fields) (*answer, error) {
 	} else if err != nil {
 		return nil, err
 	}
+	if best == "" {
+		return a.judgeTemplate(ctx, template)
+	}
 	if fromCamera {
 		var err error
 		if live, err = c.takeCapture(ctx, capture); err != nil {
 			return nil, err
 		}
 	}
-	if live == nil { // it was used, has expired, or is a template, which shows no life
+	if live == nil { // it was used, or has expired
 		return a.dead(livenessNone), nil
 	}
 	return a.judge(ctx, live)
@@ -203,10 +203,40 @@ func (a *attempt) judge(ctx context.Context, live []byte) (*answer, error) {
 	if code != livenessLive {
 		return a.dead(code), nil
 	}
-	facial, similarity, err := a.compare(l)
+	if turned(l) {
+		return a.result(ctx, facialPose, 0)
+	}
+	facial, similarity, err := a.compare(l.Template)
 	if err != nil {
 		return nil, err
 	}
+	r, err := a.result(ctx, facial, similarity)
+	if err == nil && r.Code == done {
+		a.Unlock(ctx, a.key, a.user, l, a.began)
+	}
+	return r, err
+}
+
+// judgeTemplate compares a template that stands for a live picture. One that shows no life, because
+// it was not made of a living face before the kiosk's own camera a moment ago, ends as lifeless.
+func (a *attempt) judgeTemplate(ctx context.Context, template []byte) (*answer, error) {
+	live, err := a.takeTemplate(ctx, template)
+	if errors.Is(err, errToken) {
+		return a.dead(livenessNone), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	facial, similarity, err := a.compare(live)
+	if err != nil {
+		return nil, err
+	}
+	return a.result(ctx, facial, similarity)
+}
+
+// result is the answer where a living face was compared.
+func (a *attempt) result(ctx context.Context, facial int, similarity number) (_ *answer, err error) {
+	code := livenessLive
 	r := &answer{
 		Code: notMatching, Log: "User authentication failed due to non-matching templateRaw.",
 		Liveness: &code, Facial: &facial, Similarity: &similarity,
@@ -224,19 +254,15 @@ func (a *attempt) judge(ctx context.Context, live []byte) (*answer, error) {
 		}
 	}
 	r.Code, r.Log = done, "User authenticated successfully."
-	a.Unlock(ctx, a.key, a.user, l, a.began)
 	return r, nil
 }
 
-// compare holds a live face against the reference.
-func (a *attempt) compare(l *api.Look) (facial int, similarity number, err error) {
-	if turned(l) {
-		return facialPose, 0, nil
-	}
-	if l.Template.Vector == nil {
+// compare holds a living face against the reference.
+func (a *attempt) compare(live api.Template) (facial int, similarity number, err error) {
+	if live.Vector == nil {
 		return facialNoVector, 0, nil
 	}
-	score, err := a.Judge.Compare(a.reference, l.Template)
+	score, err := a.Judge.Compare(a.reference, live)
 	switch {
 	case errors.Is(err, match.ErrModel):
 		return facialNoVector, 0, nil // the token is of a model that is not used any more
@@ -310,40 +336,4 @@ func (a *attempt) newPerson(ctx context.Context, act store.Act) (template string
 		return "", errToken
 	}
 	return "", err
-}
-
-// Captures are pictures that the kiosk's own camera took, each for one use.
-const (
-	capturePrefix = "capture:"
-	captureKind   = "capture"
-	captureLasts  = 10 * time.Second
-)
-
-func captureID(id string) string {
-	sum := sha256.Sum256([]byte(id))
-	return hex.EncodeToString(sum[:])
-}
-
-// KeepCapture keeps a picture of the kiosk's camera for one call within 10 s and returns what
-// stands for it as a bestImageToken.
-func KeepCapture(tx *store.Tx, jpeg []byte) (string, error) {
-	id := newUUID()
-	err := tx.PutRecord(store.Record{Kind: captureKind, ID: captureID(id), Face: true, Expires: tx.Now().Add(captureLasts), Body: jpeg})
-	if err != nil {
-		return "", fmt.Errorf("keep capture: %w", err)
-	}
-	return capturePrefix + id, nil
-}
-
-// takeCapture is the picture of a capture that was not used yet, or nil.
-func (c *call) takeCapture(ctx context.Context, id string) (jpeg []byte, err error) {
-	err = c.DB.Update(ctx, c.Act(c.key), func(tx *store.Tx) error {
-		r, err := tx.TakeRecord(captureKind, captureID(id))
-		if errors.Is(err, access.ErrNotFound) {
-			return nil
-		}
-		jpeg = r.Body
-		return err
-	})
-	return jpeg, err
 }

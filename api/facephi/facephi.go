@@ -39,6 +39,7 @@ func Register(mux *http.ServeMux, s *api.Service) {
 		},
 		"/services/authenticateUser/v2":          {http.MethodPost: {"authenticateUser", store.ScopeAuthenticate, (*call).authenticate}},
 		"/services/updateUserTemplate":           {http.MethodPost: {"updateUserTemplate", store.ScopeEnrol, (*call).updateTemplate}},
+		"/services/captureImage":                 {http.MethodPost: {"captureImage", store.ScopeAuthenticate, (*call).captureImage}},
 		"/services/evaluatePassiveLiveness":      {http.MethodPost: {"evaluatePassiveLiveness", store.ScopeAuthenticate, (*call).evaluateLiveness}},
 		"/services/evaluatePassiveLivenessToken": {http.MethodPost: {"evaluatePassiveLiveness", store.ScopeAuthenticate, (*call).evaluateLiveness}},
 	} {
@@ -100,6 +101,8 @@ type answer struct {
 	Facial      *int    `json:"serviceFacialAuthenticationResult,omitempty"`
 	Similarity  *number `json:"serviceFacialSimilarityResult,omitempty"`
 	Template    string  `json:"templateRaw,omitempty"`
+	Best        string  `json:"bestImageToken,omitempty"`
+	Live        string  `json:"template,omitempty"`
 	Timestamp   string  `json:"timestamp,omitempty"`
 	Second      string  `json:"transactionId,omitempty"` // the transaction once more
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"facegate/access"
+	"facegate/api"
 	"facegate/api/apitest"
 	"facegate/api/facephi"
 	"facegate/store"
@@ -266,21 +267,63 @@ func TestBrokenEmbedder(t *testing.T) {
 	apitest.Golden(t, a, 200, jsonType, result(-102, otherFace, 3, 5, "0"))
 }
 
-// A picture of the kiosk's own camera serves once; a template shows no life.
+// A capture of the kiosk's own camera serves once and for a moment, as a picture or as a template;
+// what else is called a template shows no life.
 func TestCaptures(t *testing.T) {
 	c := newClient(t, apitest.Options{})
 	token := c.enrol("001", c.A1(), c.A3())
-	var capture string
-	c.Update(t, func(tx *store.Tx) (err error) {
-		capture, err = facephi.KeepCapture(tx, c.A2())
-		return err
-	})
-	body := m{"userId": "001", "registeredTemplateRaw": token, "bestImageToken": capture}
-	apitest.Golden(t, c.post("/services/authenticateUser", body), 200, jsonType, result(0, yes, 3, 3, `"<number>"`))
-	apitest.Golden(t, c.post("/services/authenticateUser", body), 200, jsonType, result(-101, notLive, 0, 0, "0"))
-	body = m{"userId": "001", "registeredTemplateRaw": token, "template": token}
-	apitest.Golden(t, c.post("/services/authenticateUser", body), 200, jsonType, result(-101, notLive, 0, 0, "0"))
+	capture := func(picture []byte, liveness int, log string, template bool) (best, live string) {
+		t.Helper()
+		c.Camera.See(picture)
+		want := fmt.Sprintf(`{"serviceResultCode":0,"serviceResultLog":%q,"serviceTime":"<digits>","serviceTransactionId":"<uuid>","serviceLivenessResult":%d,"bestImageToken":"<string>"`, log, liveness)
+		if template {
+			want += `,"template":"<base64>"`
+		}
+		a := c.post("/services/captureImage", m{})
+		apitest.Golden(t, a, 200, jsonType, want+"}")
+		var r struct{ BestImageToken, Template string }
+		if err := json.Unmarshal(a.Body, &r); err != nil || !strings.HasPrefix(r.BestImageToken, "capture:") {
+			t.Fatalf("%s, %v", a.Body, err)
+		}
+		return r.BestImageToken, r.Template
+	}
+	try := func(user, name, live, want string) {
+		t.Helper()
+		c.forgetTries()
+		apitest.Golden(t, c.post("/services/authenticateUser", m{"userId": user, "registeredTemplateRaw": token, name: live}), 200, jsonType, want)
+	}
+	lifeless := result(-101, notLive, 0, 0, "0")
+
+	best, live := capture(c.A2(), 3, "Live", true)
+	try("001", "bestImageToken", best, result(0, yes, 3, 3, `"<number>"`))
+	try("001", "bestImageToken", best, lifeless)
+	try("001", "template", live, lifeless) // used up by the picture
+
+	best, live = capture(c.A2(), 3, "Live", true)
+	try("001", "template", live, result(0, yes, 3, 3, `"<number>"`))
+	try("001", "template", live, lifeless)
+	try("001", "bestImageToken", best, lifeless)
+
+	_, live = capture(c.B1(), 3, "Live", true)
+	try("001", "template", live, result(-102, otherFace, 3, 1, `"<number>"`))
+
+	best, _ = capture(c.Spoof(), 17, "NoLive", false)
+	try("001", "bestImageToken", best, result(-101, notLive, 17, 0, "0"))
+	best, _ = capture(c.Turn30(), 3, "Live", false)
+	try("001", "bestImageToken", best, result(-102, otherFace, 3, 4, "0"))
+
+	// Too late; a registered token, which is no live face; another's capture made up.
+	best, live = capture(c.A2(), 3, "Live", true)
+	c.Expire(t, "capture", "")
+	try("001", "bestImageToken", best, lifeless)
+	try("001", "template", live, lifeless)
+	try("001", "template", token, lifeless)
+	try("001", "template", "AAAA", lifeless)
+	try("001", "bestImageToken", "capture:0011223344556677889900aa", lifeless)
 }
+
+// forgetTries lets everybody begin anew with their five tries a minute.
+func (c *client) forgetTries() { c.Service.Keys = api.NewKeys(c.DB) }
 
 // The rows of updateUserTemplate, and the deletion of users.
 func TestUpdateUserTemplate(t *testing.T) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -18,23 +17,22 @@ import (
 	"facegate/internal/config"
 	"facegate/internal/task"
 	"facegate/judge"
-	"facegate/kiosk"
 	"facegate/pipeline"
-	"facegate/store"
 )
 
-// serveAPIs is the tasks that answer over HTTP: the server, and the judge of posted pictures.
-// Posted pictures make way while somebody stands before the camera.
-func serveAPIs(c *config.Config, db *store.DB, k *kiosk.Kiosk, clock kiosk.Clock, eyes *eyes, priority *judge.Priority, board *health.Board, log *slog.Logger) []task.Task {
-	j := judge.New(judge.Options{Open: eyes.judging, Identifier: eyes.identifier(), DB: db, Yield: priority.Yield, Barred: eyes.barredStages, Log: log})
-	service := &api.Service{
-		DB: db, Judge: j, Kiosk: k, Clock: clock, Keys: api.NewKeys(db), Site: c.Site.Name, Door: c.Door.Name, Room: api.NewRoom(maxBodies), Log: log,
-	}
-	service.Tally = &api.Tally{Service: service}
+// serveAPIs is the tasks that answer over HTTP for a service: the server, the judge of posted
+// pictures, and what goes with them. Posted pictures make way while somebody stands before the
+// camera.
+func serveAPIs(s *api.Service, c *config.Config, eyes *eyes, priority *judge.Priority, board *health.Board) []task.Task {
+	j := judge.New(judge.Options{
+		Open: eyes.judging, Identifier: eyes.identifier(), DB: s.DB, Yield: priority.Yield, Barred: eyes.barredStages, Log: s.Log,
+	})
+	s.Judge, s.Keys, s.Room = j, api.NewKeys(s.DB), api.NewRoom(maxBodies)
+	s.Tally = &api.Tally{Service: s}
 	mux := http.NewServeMux()
-	mount(mux, service, board, priority)
-	return []task.Task{j, service.Tally, &webhook.Sender{DB: db, Clock: clock, Log: log}, &api.Server{
-		Listen: c.HTTP.Listen, Cert: c.HTTP.Cert, Key: c.HTTP.Key, Mux: mux, Log: log,
+	mount(mux, s, board, priority)
+	return []task.Task{j, s.Tally, &webhook.Sender{DB: s.DB, Clock: s.Clock, Log: s.Log}, &api.Server{
+		Listen: c.HTTP.Listen, Cert: c.HTTP.Cert, Key: c.HTTP.Key, Mux: mux, Log: s.Log,
 		Down: func(err error) { board.Set(health.HTTPDown, err != nil, text(err), time.Now()) },
 	}}
 }

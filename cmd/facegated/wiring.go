@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"facegate/access"
+	"facegate/api"
 	"facegate/api/local"
 	"facegate/device"
 	"facegate/device/replay"
@@ -116,16 +117,18 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 		&local.Server{Path: filepath.Join(c.Home, local.SocketName), Board: board, Kiosk: k, Screen: screen, Log: log},
 	}
 	priority := &judge.Priority{}
-	tasks = append(tasks, serveAPIs(c, db, k, wall, eyes, priority, board, log)...)
+	served := &api.Service{DB: db, Kiosk: k, Clock: wall, Site: c.Site.Name, Door: c.Door.Name, Log: log}
 	if eyes.open() {
 		beat := task.NewBeat("camera", 5*time.Second, time.Now())
-		tasks = append(tasks, &kiosk.Lens{
+		lens := &kiosk.Lens{
 			Camera: camera, Pipeline: eyes.watch, Kiosk: k, Log: log, UntilIdle: untilIdle, Beat: beat, Screen: screen,
 			Board: board, Attend: priority.Attend,
-		})
+		}
 		beats = append(beats, beat)
-		tasks = append(tasks, &kiosk.Reextract{DB: db, Clock: wall, Open: eyes.another, Model: eyes.an.Model(), Log: log})
+		served.Camera = lens
+		tasks = append(tasks, lens, &kiosk.Reextract{DB: db, Clock: wall, Open: eyes.another, Model: eyes.an.Model(), Log: log})
 	}
+	tasks = append(tasks, serveAPIs(served, c, eyes, priority, board)...)
 	manager, err := task.Systemd()
 	if err != nil {
 		return err
