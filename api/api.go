@@ -38,6 +38,7 @@ const (
 	TooLarge              // the body
 	TooMany               // calls
 	Busy                  // pictures wait longer than they may
+	Upstream              // the central site does not answer as it should
 )
 
 // Status is the HTTP status most APIs give for a code.
@@ -59,6 +60,8 @@ func (c Code) Status() int {
 		return http.StatusTooManyRequests
 	case Busy:
 		return http.StatusServiceUnavailable
+	case Upstream:
+		return http.StatusBadGateway
 	}
 	return http.StatusInternalServerError
 }
@@ -99,7 +102,8 @@ type Camera interface {
 type Service struct {
 	DB     *store.DB
 	Judge  Judge
-	Camera Camera // nil: there is none
+	Camera Camera    // nil: there is none
+	Fleet  Directory // nil: the kiosk is by itself
 	Kiosk  *kiosk.Kiosk
 	Clock  kiosk.Clock
 	Keys   *Keys

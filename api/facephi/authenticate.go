@@ -3,6 +3,7 @@ package facephi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -108,11 +109,12 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 		if err != nil {
 			return err
 		}
-		if !exists {
-			return errToken
-		}
 		if err := a.Keys.Try(a.user, time.Now()); err != nil {
 			return err
+		}
+		if !exists {
+			a.reference = t.template
+			return a.elsewhere(ctx, t.template)
 		}
 		return a.holds(ctx, t)
 	}
@@ -124,11 +126,19 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 	if err != nil {
 		return err
 	}
-	mayEnrol := a.key.Allows(store.ScopeEnrol)
-	if l.Template.Vector == nil || !exists && (!mayEnrol || access.CheckID(a.user) != nil) {
+	if l.Template.Vector == nil {
 		return errToken
 	}
 	a.reference = l.Template
+	if !exists && a.Fleet != nil {
+		if err := a.elsewhere(ctx, l.Template); !errors.Is(err, access.ErrNotFound) {
+			return err // whoever is the fleet's is not enrolled here
+		}
+	}
+	mayEnrol := a.key.Allows(store.ScopeEnrol)
+	if !exists && (!mayEnrol || access.CheckID(a.user) != nil) {
+		return errToken
+	}
 	if exists {
 		like, err := a.enrolled(ctx, l.Template)
 		if err != nil {
@@ -159,22 +169,57 @@ func (a *attempt) holds(ctx context.Context, t token) error {
 	})
 }
 
+// elsewhere returns nil where a template is like one of the user's at the central site, whom this
+// kiosk does not hold. The error wraps errToken where it is not, and access.ErrNotFound too where
+// nobody there is known by the id.
+func (a *attempt) elsewhere(ctx context.Context, t api.Template) error {
+	unknown := fmt.Errorf("%w: %w", errToken, access.ErrNotFound)
+	if a.Fleet == nil || access.CheckID(a.user) != nil {
+		return unknown
+	}
+	list, err := a.Fleet.Templates(ctx, a.user)
+	if errors.Is(err, access.ErrNotFound) {
+		return unknown
+	}
+	if err != nil {
+		return err
+	}
+	like, err := a.like(list, t)
+	if err == nil && !like {
+		err = errToken
+	}
+	return err
+}
+
+// like reports whether a template is like one of a list.
+func (a *attempt) like(list []api.Template, t api.Template) (bool, error) {
+	for _, e := range list {
+		score, err := a.Judge.Compare(e, t)
+		if err != nil && !errors.Is(err, match.ErrModel) {
+			return false, err
+		}
+		if err == nil && score >= threshold {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // enrolled reports whether a template is like one of the user's that are enrolled.
-func (a *attempt) enrolled(ctx context.Context, t api.Template) (like bool, err error) {
-	err = a.DB.View(ctx, func(tx *store.Tx) error {
+func (a *attempt) enrolled(ctx context.Context, t api.Template) (bool, error) {
+	var list []api.Template
+	err := a.DB.View(ctx, func(tx *store.Tx) error {
 		for e, err := range tx.TemplatesOf(a.user) {
-			if err != nil {
-				continue // a damaged one is like nobody
+			if err == nil { // a damaged one is like nobody
+				list = append(list, api.Template{Model: e.Model, Vector: e.Vector, Masked: e.Cover == store.CoverMask})
 			}
-			score, err := a.Judge.Compare(api.Template{Model: e.Model, Vector: e.Vector, Masked: e.Cover == store.CoverMask}, t)
-			if err != nil && !errors.Is(err, match.ErrModel) {
-				return err
-			}
-			like = like || err == nil && score >= threshold
 		}
 		return nil
 	})
-	return like, err
+	if err != nil {
+		return false, err
+	}
+	return a.like(list, t)
 }
 
 // stranger is the answer where the reference is not the user's, or there is no such user.

@@ -256,6 +256,8 @@ func detail(c api.Code) string {
 		return "The request body is too large."
 	case api.TooMany:
 		return "Too many requests."
+	case api.Upstream:
+		return "Server got an invalid response."
 	}
 	return "Internal error."
 }

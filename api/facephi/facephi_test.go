@@ -2,10 +2,17 @@ package facephi_test
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,6 +20,7 @@ import (
 	"facegate/api"
 	"facegate/api/apitest"
 	"facegate/api/facephi"
+	"facegate/fleet/lookup"
 	"facegate/store"
 )
 
@@ -320,6 +328,73 @@ func TestCaptures(t *testing.T) {
 	try("001", "template", token, lifeless)
 	try("001", "template", "AAAA", lifeless)
 	try("001", "bestImageToken", "capture:0011223344556677889900aa", lifeless)
+}
+
+// Somebody whom only the central site knows is compared with what it tells. Rubbish is 502, and
+// nobody is enrolled.
+func TestFleet(t *testing.T) {
+	c := newClient(t, apitest.Options{})
+	theirs := c.Look(t, c.A3()).Template
+	var vec []byte
+	for _, x := range theirs.Vector {
+		vec = binary.LittleEndian.AppendUint32(vec, math.Float32bits(x))
+	}
+	central := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch r.URL.Path {
+		case "/v1/people/011":
+			fmt.Fprintf(w, `{"id":"011","templates":[{"model":%q,"vec":%q}]}`, theirs.Model, b64(vec))
+		case "/v1/people/022":
+			fmt.Fprint(w, `{"id":"022","templates":[{"model":"x","vec":"rubbish"}]}`)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer central.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: central.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client, err := lookup.New(lookup.Options{URL: central.URL + "/v1/people", CA: ca})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Service.Fleet = api.Fleet{Client: client}
+	try := func(user string, image, live []byte) *apitest.Answer {
+		t.Helper()
+		c.forgetTries()
+		return c.post("/services/authenticateUser", m{"userId": user, "image": b64(image), "bestImageToken": b64(live)})
+	}
+	apitest.Golden(t, try("011", c.A1(), c.A2()), 200, jsonType, result(0, yes, 3, 3, `"<number>"`))
+	apitest.Golden(t, try("011", c.B1(), c.B2()), 200, jsonType, result(-100, notBound("011"), 0, 0, "0"))
+	apitest.Golden(t, try("022", c.A1(), c.A2()), 502, jsonType,
+		`{"status":502,"title":"Bad Gateway","detail":"Server got an invalid response.","type":"https://developer.mozilla.org/en-US/docs/Web/HTTP/Status/502"}`)
+	for _, user := range []string{"011", "022"} {
+		if _, err := c.DB.Person(t.Context(), user); !errors.Is(err, access.ErrNotFound) {
+			t.Errorf("%s is held here: %v", user, err)
+		}
+	}
+	// Who is known to nobody is enrolled as ever; a token that this kiosk made is held against the
+	// central site's face once the person is gone here.
+	token := c.enrol("033", c.B1(), c.B2())
+	other, err := facephi.GiveToken(t.Context(), c.Service, "011", theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for user, tt := range map[string]struct {
+		token string
+		want  *regexp.Regexp
+	}{"033": {token, regexp.MustCompile(`"serviceResultCode":-102`)}, "011": {other, regexp.MustCompile(`"serviceResultCode":0`)}} {
+		c.forgetTries()
+		a := c.post("/services/authenticateUser", m{"userId": user, "registeredTemplateRaw": tt.token, "bestImageToken": b64(c.A2())})
+		if !tt.want.Match(a.Body) {
+			t.Errorf("%s: %s", user, a.Body)
+		}
+	}
+	central.Close()
+	if a := try("044", c.A1(), c.A2()); a.Status != http.StatusBadGateway {
+		t.Errorf("the central site is gone: %d %s", a.Status, a.Body)
+	}
 }
 
 // forgetTries lets everybody begin anew with their five tries a minute.

@@ -13,6 +13,7 @@ import (
 	"facegate/api/facephi"
 	"facegate/api/lapis"
 	"facegate/api/webhook"
+	"facegate/fleet/lookup"
 	"facegate/health"
 	"facegate/internal/config"
 	"facegate/internal/task"
@@ -111,4 +112,16 @@ func (e *eyes) judging() (*pipeline.Analyser, error) {
 		lacks = errors.Join(lacks, an.AddEmbedder(e.engine.Share, r.Gallery.Model()))
 	}
 	return an, lacks
+}
+
+// openFleet is where people are asked for whom this kiosk does not hold, nil for nowhere.
+func openFleet(c *config.Config) (api.Directory, error) {
+	if c.Fleet.People == "" {
+		return nil, nil
+	}
+	client, err := lookup.New(lookup.Options{URL: c.Fleet.People, CA: c.MQTT.CA, Cert: c.MQTT.Cert, Key: c.MQTT.Key})
+	if err != nil {
+		return nil, err
+	}
+	return api.Fleet{Client: client}, nil
 }

@@ -118,6 +118,9 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 	}
 	priority := &judge.Priority{}
 	served := &api.Service{DB: db, Kiosk: k, Clock: wall, Site: c.Site.Name, Door: c.Door.Name, Log: log}
+	if served.Fleet, err = openFleet(c); err != nil {
+		return err
+	}
 	if eyes.open() {
 		beat := task.NewBeat("camera", 5*time.Second, time.Now())
 		lens := &kiosk.Lens{

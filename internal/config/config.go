@@ -44,6 +44,7 @@ type Config struct {
 	Store    Store
 	Models   Models
 	MQTT     MQTT
+	Fleet    Fleet
 	Privacy  Privacy
 }
 
@@ -126,6 +127,10 @@ type Models struct {
 
 // MQTT is the fleet's broker; an empty URL is off.
 type MQTT struct{ URL, CA, Cert, Key string }
+
+// Fleet is where the central site tells of people whom this kiosk does not hold, which is asked
+// with the certificates of MQTT; empty is nowhere.
+type Fleet struct{ People string }
 
 // Privacy holds what the site decided about people's data.
 type Privacy struct{ ConsentRequired bool }

@@ -26,6 +26,7 @@ type file struct {
 	Store    fileStore    `toml:"store"`
 	Models   fileModels   `toml:"models"`
 	MQTT     fileMQTT     `toml:"mqtt"`
+	Fleet    fileFleet    `toml:"fleet"`
 	Privacy  filePrivacy  `toml:"privacy"`
 }
 
@@ -84,6 +85,9 @@ type (
 		CA   string `toml:"ca"`
 		Cert string `toml:"cert"`
 		Key  string `toml:"key"`
+	}
+	fileFleet struct {
+		People string `toml:"people"`
 	}
 	filePrivacy struct {
 		Consent string `toml:"consent"`
@@ -163,6 +167,7 @@ func (f *file) config(home string) (*Config, error) {
 		Store:    Store{Path: path(f.Store.Path), KeyFile: path(f.Store.KeyFile)},
 		Models:   Models{Dir: path(f.Models.Dir), Embedder: f.Models.Embedder},
 		MQTT:     MQTT{URL: f.MQTT.URL, CA: path(f.MQTT.CA), Cert: path(f.MQTT.Cert), Key: path(f.MQTT.Key)},
+		Fleet:    Fleet(f.Fleet),
 		Privacy:  Privacy{ConsentRequired: f.Privacy.Consent == "required"},
 	}, nil
 }
@@ -219,6 +224,9 @@ func (f *file) check() error {
 	required("store.key_file", f.Store.KeyFile)
 	required("models.dir", f.Models.Dir)
 	f.checkMQTT(bad)
+	if u, err := url.Parse(f.Fleet.People); f.Fleet.People != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		bad("fleet.people", `not of the form "https://host/v1/people"`)
+	}
 	oneOf("privacy.consent", f.Privacy.Consent, "required", "off")
 	return errors.Join(faults...)
 }
