@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"math"
 
 	"facegate/access"
 	"facegate/pipeline/face"
@@ -53,6 +54,7 @@ type Stage uint8
 const (
 	StageDetect Stage = 1 << iota
 	StageLandmarks
+	StageEyes
 	StageLiveness
 	StageCover
 	StageEmbed
@@ -83,6 +85,13 @@ type Look struct {
 
 	Template Template // empty where none was made
 }
+
+// maxYaw is how far a face may be turned, in degrees, to be compared with others.
+const maxYaw = 25
+
+// Turned reports whether the face is turned too far to be compared, whatever its quality: a caller
+// who can have another picture asks for it.
+func (l *Look) Turned() bool { return !(math.Abs(l.Yaw) <= maxYaw) }
 
 // A Template is a face as one embedder sees it. It prints as its model only.
 type Template struct {

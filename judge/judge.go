@@ -240,7 +240,8 @@ func parts(st pipeline.Stages) (out api.Stage) {
 		to   api.Stage
 	}{
 		{pipeline.Detecting, api.StageDetect},
-		{pipeline.Landmarks | pipeline.Eyes, api.StageLandmarks},
+		{pipeline.Landmarks, api.StageLandmarks},
+		{pipeline.Eyes, api.StageEyes},
 		{pipeline.Passive, api.StageLiveness},
 		{pipeline.Mask | pipeline.Parsing, api.StageCover},
 		{pipeline.Embedding, api.StageEmbed},

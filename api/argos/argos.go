@@ -30,12 +30,13 @@ const (
 // Register serves the API at its published paths.
 func Register(mux *http.ServeMux, s *api.Service) {
 	h := &handler{s}
-	mux.HandleFunc("POST "+pathPost, h.authenticate)
-	mux.HandleFunc("POST "+pathV3, h.authenticate)
-	mux.HandleFunc("GET "+pathV3, h.list)
-	mux.HandleFunc("DELETE "+pathV3, h.remove)
-	mux.HandleFunc(pathPost, h.other(http.MethodPost))
-	mux.HandleFunc(pathV3, h.other(http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost))
+	routes := api.Routes{Mux: mux, Fail: h.fail}
+	routes.Handle("POST "+pathPost, h.authenticate)
+	routes.Handle("POST "+pathV3, h.authenticate)
+	routes.Handle("GET "+pathV3, h.list)
+	routes.Handle("DELETE "+pathV3, h.remove)
+	routes.Handle(pathPost, h.other(http.MethodPost))
+	routes.Handle(pathV3, h.other(http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost))
 }
 
 type handler struct{ *api.Service }

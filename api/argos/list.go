@@ -93,6 +93,9 @@ func parseQuery(v url.Values) (q query, err error) {
 		return q, errors.New("one of two parameters that go together")
 	}
 	q.id, q.after, q.count = v.Get("authId"), v.Get("nextKey_id"), maxCount
+	if q.id != "" && !isID(q.id) {
+		return q, errors.New("authId is no id")
+	}
 	if text := v.Get("startDate"); text != "" {
 		if q.from, err = time.Parse(time.DateOnly, text); err != nil {
 			return q, err

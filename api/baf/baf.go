@@ -29,6 +29,7 @@ func Register(mux *http.ServeMux, s *api.Service) { register(mux, s, document.Op
 func register(mux *http.ServeMux, s *api.Service, documents reader) {
 	h := &handlers{s, documents, make(chan struct{}, 1)}
 	for _, prefix := range []string{"", "/publicapi"} {
+		api.Routes{Mux: mux, Fail: h.fail}.Nothing(prefix + "/api/v2/")
 		h.route(mux, prefix+"/api/v2/public/Validation", methods{http.MethodPost: {store.ScopeAuthenticate, (*call).validate}})
 		h.route(mux, prefix+"/api/v2/private/Applicants", methods{
 			http.MethodPost: {store.ScopeEnrol, (*call).createApplicant},
@@ -68,7 +69,7 @@ type methods map[string]method
 // route answers calls of a path. A call with a key is in the audit trail before it is answered.
 func (h *handlers) route(mux *http.ServeMux, path string, offered methods) {
 	name := path[strings.LastIndex(path, "/v2/")+len("/v2/"):]
-	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+	api.Routes{Mux: mux, Fail: h.fail}.Handle(path, func(w http.ResponseWriter, r *http.Request) {
 		m, ok := offered[r.Method]
 		if !ok {
 			h.fail(w, r, &api.Error{Code: api.MethodNotAllowed, Allow: offered.allow()})

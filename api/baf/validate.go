@@ -174,7 +174,7 @@ func (c *call) face(ctx context.Context, in *validationRequest, v *validation) (
 	if err != nil {
 		return nil, err
 	}
-	const quality = api.StageDetect | api.StageLandmarks | api.StageCover
+	const quality = api.StageDetect | api.StageLandmarks | api.StageEyes | api.StageCover
 	switch {
 	case l.Fault != api.NoFault:
 		v.invalid("faceImageBase64 is no picture that can be used")
@@ -186,7 +186,7 @@ func (c *call) face(ctx context.Context, in *validationRequest, v *validation) (
 		return nil, noFaces()
 	case l.Quality == face.SeveralFaces:
 		return nil, multipleFaces()
-	case l.Quality != face.OK:
+	case l.Quality != face.OK, l.Turned():
 		v.Status, v.Valid.Quality, v.FaceSuccess = statusFail, new(false), new(false)
 		return nil, nil
 	case l.Failed&api.StageLiveness != 0, l.Live == access.LivenessUnavailable:

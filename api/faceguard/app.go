@@ -25,7 +25,15 @@ const App = "/faceguard/app"
 // pages serves what browsers load: the SDK, the capture page, and the picture of a short code.
 func (g *guard) pages(mux *http.ServeMux) {
 	page := template.Must(template.ParseFS(static, "static/app.html"))
-	mux.HandleFunc("GET "+App, func(w http.ResponseWriter, r *http.Request) { g.app(w, r, page) })
+	routes := api.Routes{Mux: mux, Fail: g.fail}
+	routes.Nothing("/faceguard/")
+	get := func(path string, h http.HandlerFunc) {
+		routes.Handle("GET "+path, h)
+		routes.Handle(path, func(w http.ResponseWriter, r *http.Request) {
+			g.fail(w, r, &api.Error{Code: api.MethodNotAllowed, Allow: "GET, HEAD"})
+		})
+	}
+	get(App, func(w http.ResponseWriter, r *http.Request) { g.app(w, r, page) })
 	for name, kind := range map[string]string{
 		"sdk.js": "text/javascript; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "app.css": "text/css; charset=utf-8",
 	} {
@@ -33,15 +41,15 @@ func (g *guard) pages(mux *http.ServeMux) {
 		if err != nil {
 			panic(err) // the binary is broken
 		}
-		mux.HandleFunc("GET /faceguard/"+name, func(w http.ResponseWriter, _ *http.Request) {
+		get("/faceguard/"+name, func(w http.ResponseWriter, _ *http.Request) {
 			h := w.Header()
 			h.Set("Content-Type", kind)
-			h.Set("Cache-Control", "no-cache")
+			h.Set("Cache-Control", "no-store")
 			h.Set("Cross-Origin-Resource-Policy", "cross-origin") // the hosts' pages load the SDK
 			_, _ = w.Write(body)                                  // the caller has gone
 		})
 	}
-	mux.HandleFunc("GET /faceguard/qr", g.qr)
+	get("/faceguard/qr", g.qr)
 }
 
 // app serves the capture page. Only pages of the workflows' origins may embed it, and it talks

@@ -198,12 +198,20 @@ func (g *guard) judge(ctx context.Context, frames [][]byte, photos []api.Templat
 			return v, err
 		case l.Fault != api.NoFault:
 			return v, &api.Error{Code: api.Malformed, Detail: "a frame is no picture"}
-		case l.Failed != 0:
+		case l.Failed&^api.StageLandmarks != 0:
 			return v, fmt.Errorf("judge a frame: stages %b failed", l.Failed)
-		case l.Quality != face.OK:
-			faults[l.Quality]++
-			if faults[l.Quality] > faults[v.hint] {
-				v.hint = l.Quality
+		}
+		wrong := l.Quality
+		if wrong == face.OK && l.Turned() {
+			wrong = face.Angle
+		}
+		switch {
+		case wrong == face.ImageError:
+			continue // a face that cannot be aligned: no hint helps
+		case wrong != face.OK:
+			faults[wrong]++
+			if faults[wrong] > faults[v.hint] {
+				v.hint = wrong
 			}
 			continue
 		case l.Live == access.LivenessUnavailable || l.Template.Model == "":

@@ -65,7 +65,7 @@ type methods map[string]handler
 // is sent.
 func (g *guard) route(mux *http.ServeMux, path string, offered methods) {
 	call := strings.TrimPrefix(path, "/faceguard/")
-	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+	api.Routes{Mux: mux, Fail: g.fail}.Handle(path, func(w http.ResponseWriter, r *http.Request) {
 		h, ok := offered[r.Method]
 		if !ok {
 			g.fail(w, r, &api.Error{Code: api.MethodNotAllowed, Allow: offered.allow()})

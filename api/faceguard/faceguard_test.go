@@ -37,7 +37,7 @@ type client struct {
 // who has none, and the workflow "door".
 func newClient(t testing.TB, o apitest.Options) *client {
 	s := apitest.New(t, faceguard.Register, o)
-	setWorkflow(t, s, "door", faceguard.Workflow{Threshold: 80, Attempts: 2, Origins: []string{"https://shop.example"}, Bypass: true})
+	setWorkflow(t, s, "door", faceguard.Workflow{Threshold: 80, Attempts: 2, Origins: []string{"https://shop.example"}, Bypass: true, Liveness: "passive"})
 	s.Update(t, func(tx *store.Tx) error {
 		_, err := tx.AddPerson(access.Person{ID: "user_new", Name: "New"})
 		return err

@@ -125,6 +125,8 @@ func TestWorkflow(t *testing.T) {
 		`{"threshold":101}`:                     false,
 		`{"attempts":0}`:                        false,
 		`{"attempts":21}`:                       false,
+		`{"liveness":"passive"}`:                true,
+		`{"liveness":"depth"}`:                  false,
 		`{"tier":"depth"}`:                      false,
 		`[]`:                                    false,
 		`{"origins":["*"]}`:                     false,

@@ -18,10 +18,11 @@ type Workflow struct {
 	Attempts  int      `json:"attempts"`  // captures that may be without a verdict, 1..20
 	Origins   []string `json:"origins"`   // of the pages that may embed the capture page, such as https://shop.example
 	Bypass    bool     `json:"bypass"`    // a person's bypass spares them the capture
+	Liveness  string   `json:"liveness"`  // the tier, of which a browser's pictures have one: passive
 }
 
 // NewWorkflow is a workflow of which nothing was said. Nobody may embed its page.
-func NewWorkflow() Workflow { return Workflow{Threshold: 80, Attempts: 5} }
+func NewWorkflow() Workflow { return Workflow{Threshold: 80, Attempts: 5, Liveness: passive} }
 
 // ParseWorkflow reads a project's settings. What they do not name is as in [NewWorkflow]. The
 // error wraps access.ErrInvalid.
@@ -35,6 +36,9 @@ func ParseWorkflow(settings []byte) (Workflow, error) {
 	return f, f.Check()
 }
 
+// passive is the one tier of liveness there is.
+const passive = "passive"
+
 // maxOrigins bounds the pages of a workflow: all of all workflows go into one header.
 const maxOrigins = 16
 
@@ -45,6 +49,9 @@ func (f Workflow) Check() error {
 	}
 	if f.Attempts < 1 || f.Attempts > 20 {
 		return fmt.Errorf("%w: %d attempts are not 1 to 20", access.ErrInvalid, f.Attempts)
+	}
+	if f.Liveness != passive {
+		return fmt.Errorf("%w: there is no liveness %q, but passive", access.ErrInvalid, f.Liveness)
 	}
 	if len(f.Origins) > maxOrigins {
 		return fmt.Errorf("%w: more than %d origins", access.ErrInvalid, maxOrigins)

@@ -248,7 +248,7 @@ func (a *attempt) judge(ctx context.Context, live []byte) (*answer, error) {
 	if code != livenessLive {
 		return a.dead(code), nil
 	}
-	if turned(l) {
+	if l.Turned() {
 		return a.result(ctx, facialPose, 0)
 	}
 	facial, similarity, err := a.compare(l.Template)

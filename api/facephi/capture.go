@@ -62,7 +62,7 @@ func (c *call) captureImage(ctx context.Context, f fields) (*answer, error) {
 		return nil, err
 	}
 	r := &answer{Log: livenessName(code), Liveness: &code, Best: capturePrefix + serial}
-	if code == livenessLive && !turned(l) && l.Template.Vector != nil {
+	if code == livenessLive && !l.Turned() && l.Template.Vector != nil {
 		r.Live = template
 	}
 	return r, nil

@@ -32,6 +32,8 @@ import (
 // Register adds the API's routes to mux.
 func Register(mux *http.ServeMux, s *api.Service) {
 	h := &handler{Service: s}
+	routes := api.Routes{Mux: mux, Fail: h.fail}
+	routes.Nothing("/services/")
 	for path, methods := range map[string]map[string]method{
 		"/services/authenticateUser": {
 			http.MethodPost:   {"authenticateUser", store.ScopeAuthenticate, (*call).authenticate},
@@ -43,7 +45,7 @@ func Register(mux *http.ServeMux, s *api.Service) {
 		"/services/evaluatePassiveLiveness":      {http.MethodPost: {"evaluatePassiveLiveness", store.ScopeAuthenticate, (*call).evaluateLiveness}},
 		"/services/evaluatePassiveLivenessToken": {http.MethodPost: {"evaluatePassiveLiveness", store.ScopeAuthenticate, (*call).evaluateLiveness}},
 	} {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		routes.Handle(path, func(w http.ResponseWriter, r *http.Request) {
 			m, ok := methods[r.Method]
 			if !ok {
 				h.fail(w, r, &api.Error{Code: api.MethodNotAllowed, Allow: allow(methods)})
@@ -252,6 +254,8 @@ func detail(c api.Code) string {
 		return "The API key does not allow this operation."
 	case api.MethodNotAllowed:
 		return "The method is not allowed."
+	case api.NotFound:
+		return "The resource does not exist."
 	case api.TooLarge:
 		return "The request body is too large."
 	case api.TooMany:

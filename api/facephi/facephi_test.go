@@ -235,7 +235,7 @@ func TestBrokenModels(t *testing.T) {
 		{"live_27", 10, "NoneBecauseInternalError"},
 		{"detect_full", 10, "NoneBecauseInternalError"},
 		{"mesh", 11, "NoneBecauseImagePreprocessError"},
-		{"iris", 11, "NoneBecauseImagePreprocessError"},
+		{"iris", 10, "NoneBecauseInternalError"},
 		{"parsing", 10, "NoneBecauseInternalError"},
 	} {
 		t.Run(tt.role, func(t *testing.T) {

@@ -2,7 +2,6 @@ package facephi
 
 import (
 	"context"
-	"math"
 
 	"facegate/access"
 	"facegate/api"
@@ -88,12 +87,6 @@ func livenessName(code int) string {
 		"NoneBecauseFaceCropped", "NoneBecauseLicenseError", "NoneBecauseFaceOccluded", "NoLive", "NoneBecauseEyesClosed",
 	}[code]
 }
-
-// maxYaw is how far a face may be turned, in degrees, to be compared.
-const maxYaw = 25
-
-// turned reports whether a face is turned too far to be compared.
-func turned(l *api.Look) bool { return !(math.Abs(l.Yaw) <= maxYaw) }
 
 // evaluateLiveness is evaluatePassiveLiveness.
 func (c *call) evaluateLiveness(ctx context.Context, f fields) (*answer, error) {

@@ -35,6 +35,13 @@ func (c *call) face() (answer, error) {
 	if !isPicture(picture) {
 		return answer{}, refuse(unreadable)
 	}
+	l, err := c.Judge.Look(c.ctx(), picture, api.WantTemplate|api.WantQuality)
+	if err != nil {
+		return answer{}, err
+	}
+	if l.Fault != api.NoFault {
+		return answer{}, refuse(unreadable)
+	}
 	s, err := c.load(in.ID)
 	if err != nil {
 		return answer{}, err
@@ -42,12 +49,7 @@ func (c *call) face() (answer, error) {
 	if err := c.Keys.Try("document "+in.ID, time.Now()); err != nil {
 		return answer{}, err
 	}
-	l, err := c.Judge.Look(c.ctx(), picture, api.WantTemplate|api.WantQuality)
 	switch {
-	case err != nil:
-		return answer{}, err
-	case l.Fault != api.NoFault:
-		return answer{}, refuse(unreadable)
 	case l.Failed&api.StageDetect != 0:
 		return answer{}, errors.New("no faces can be looked for")
 	case l.Quality == face.NoFace, l.Template.Vector == nil, s.Portrait == nil:

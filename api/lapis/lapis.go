@@ -63,16 +63,18 @@ func register(mux *http.ServeMux, s *api.Service, documents reader, fetcher fetc
 		{http.MethodPut, "/api/accept", store.ScopeAdmin, (*call).accept},
 		{http.MethodDelete, "/api/delete-request", store.ScopeAdmin, (*call).remove},
 	}
+	paths := api.Routes{Mux: mux, Fail: h.fail}
+	paths.Nothing("/api/")
 	allow := make(map[string][]string)
 	for _, r := range routes {
-		mux.HandleFunc(r.method+" "+r.path, h.serve(r.scope, r.do))
+		paths.Handle(r.method+" "+r.path, h.serve(r.scope, r.do))
 		allow[r.path] = append(allow[r.path], r.method)
 		if r.method == http.MethodGet {
 			allow[r.path] = append(allow[r.path], http.MethodHead)
 		}
 	}
 	for path, methods := range allow {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		paths.Handle(path, func(w http.ResponseWriter, r *http.Request) {
 			h.fail(w, r, &api.Error{Code: api.MethodNotAllowed, Allow: strings.Join(methods, ", ")})
 		})
 	}
@@ -188,6 +190,8 @@ func words(err error) (status int, text string) {
 		return http.StatusBadRequest, "invalid request body"
 	case api.TooLarge:
 		return http.StatusRequestEntityTooLarge, ""
+	case api.NotFound:
+		return http.StatusNotFound, "not found"
 	case api.TooMany:
 		return http.StatusTooManyRequests, "too many requests"
 	case api.Busy:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"facegate/access"
+	"facegate/api"
 	"facegate/api/portrait"
 	"facegate/kiosk"
 	"facegate/store"
@@ -133,7 +134,7 @@ func (c *call) create() (answer, error) {
 			}
 		}
 		if len(all) >= maxRequests {
-			return &refusal{http.StatusTooManyRequests, "too many requests", false}
+			return &api.Error{Code: api.TooMany, RetryAfter: time.Hour} // until somebody accepts or deletes some
 		}
 		r := request{Email: in.Email, Phone: in.Phone, Session: *s}
 		if s.Face != nil {

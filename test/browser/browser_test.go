@@ -47,7 +47,7 @@ func newSite(t *testing.T) *site {
 	}))
 	t.Cleanup(x.host.Close)
 	x.s.Enrol(t, "user_a", f.A1())
-	settings, err := json.Marshal(faceguard.Workflow{Threshold: 80, Attempts: 5, Origins: []string{x.host.URL}, Bypass: true})
+	settings, err := json.Marshal(faceguard.Workflow{Threshold: 80, Attempts: 5, Origins: []string{x.host.URL}, Bypass: true, Liveness: "passive"})
 	if err != nil {
 		t.Fatal(err)
 	}

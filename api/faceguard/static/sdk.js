@@ -12,7 +12,7 @@
     approved: (m) => ({ status: 'approved', confidence: m.confidence }),
     rejected: (m) => ({ status: 'rejected', confidence: m.confidence }),
     canceled: () => ({ status: 'canceled' }),
-    bypass_active: (m) => ({ status: 'error', error: 'bypass_active', bypass_expires_at: m.bypass_expires_at }),
+    bypass_active: () => ({ status: 'error', error: 'bypass_active' }),
     no_base_photo: () => ({ status: 'error', error: 'no_base_photo' }),
     error: (m) => ({ status: 'error', error: String(m.error) }),
   };
