@@ -21,6 +21,13 @@ type Keys struct {
 	swept   time.Time
 }
 
+func rateOf(key store.Key) rate {
+	if key.Rate == 0 {
+		return keyRate()
+	}
+	return rate{float64(key.Rate), 2 * float64(key.Rate)}
+}
+
 // A secretHash stands for a secret. Keys that were seen lately are known by it, so that their
 // calls, where there are too many, are refused without asking the store. Nothing else is granted
 // by it: a key may have been revoked since.
@@ -40,7 +47,7 @@ type bucket struct {
 // A rate is how many calls are allowed in a second, and how many at once.
 type rate struct{ per, burst float64 }
 
-// The rates of a key, and of what is tried for one person.
+// The rates of a key that has none of its own, and of what is tried for one person.
 func keyRate() rate    { return rate{10, 20} }
 func personRate() rate { return rate{5.0 / 60, 5} }
 
@@ -53,7 +60,7 @@ func (k *Keys) Authenticate(ctx context.Context, secret, api, scope string, now 
 	hash := secretHash(sha256.Sum256([]byte(secret)))
 	seen, counted := k.lately(hash)
 	if counted {
-		if err := k.call("key "+seen.ID, now); err != nil {
+		if err := k.call("key "+seen.ID, rateOf(seen), now); err != nil {
 			return seen, err
 		}
 	}
@@ -68,7 +75,7 @@ func (k *Keys) Authenticate(ctx context.Context, secret, api, scope string, now 
 	}
 	if !counted {
 		k.remember(hash, key)
-		if err := k.call("key "+key.ID, now); err != nil {
+		if err := k.call("key "+key.ID, rateOf(key), now); err != nil {
 			return key, err
 		}
 	}
@@ -93,10 +100,10 @@ func (k *Keys) remember(hash secretHash, key store.Key) {
 
 // Call counts a call by the holder of a token that stands for a key, at the rate of keys; the
 // token is named by its public id. The error is an [*Error] of code TooMany.
-func (k *Keys) Call(token string, now time.Time) error { return k.call("token "+token, now) }
+func (k *Keys) Call(token string, now time.Time) error { return k.call("token "+token, keyRate(), now) }
 
-func (k *Keys) call(name string, now time.Time) error {
-	if wait := k.take(name, keyRate(), now); wait > 0 {
+func (k *Keys) call(name string, r rate, now time.Time) error {
+	if wait := k.take(name, r, now); wait > 0 {
 		return &Error{Code: TooMany, OfKey: true, RetryAfter: wait}
 	}
 	return nil

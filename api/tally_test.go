@@ -16,6 +16,14 @@ type sure struct{}
 
 func (sure) Trust(time.Time) (access.Clock, time.Time) { return access.ClockSynced, time.Time{} }
 
+// calls is the error of the last of n calls.
+func (s *Service) calls(ctx context.Context, n int, secret string, now time.Time) (err error) {
+	for range n {
+		_, err = s.Keys.Authenticate(ctx, secret, "lapis", "read", now)
+	}
+	return err
+}
+
 // Calls that are too many are in the trail as a number, and cost no look into the store.
 func TestTally(t *testing.T) {
 	dir, ctx := t.TempDir(), t.Context()
@@ -44,6 +52,9 @@ func TestTally(t *testing.T) {
 	}
 	if refused != 10 {
 		t.Errorf("%d of 30 calls at once are refused, want 10", refused)
+	}
+	if now = now.Add(time.Second); code(s.calls(ctx, 11, secret, now)) != TooMany || s.calls(ctx, 10, secret, now.Add(time.Second)) != nil {
+		t.Error("it is not 10 calls a second")
 	}
 	if err := s.Keys.Try("ada", now); s.Tallied(store.Key{ID: "x"}, err) {
 		t.Error("a try is counted")

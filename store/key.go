@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -53,6 +54,9 @@ func Scopes() []string {
 // maxKeys bounds the keys of a store, revoked ones among them.
 const maxKeys = 1000
 
+// maxRate bounds the calls a second that a key may be allowed.
+const maxRate = 1000
+
 // A Key is what a client of an API shows instead of a password. Its secret is not part of it:
 // the store has only a hash.
 type Key struct {
@@ -62,6 +66,7 @@ type Key struct {
 	Project string // of that API; may be empty
 	Scopes  []string
 	Consent string // version of the text that those whom it enrols have agreed to, or empty
+	Rate    int    // calls a second that it may make, and twice as many at once; 0: what is usual
 	Created time.Time
 	Author  string    // source of who made it
 	Revoked time.Time // zero while it is valid
@@ -112,6 +117,9 @@ func (k Key) Check() error {
 	if k.API == APIArgos && k.Project == "" {
 		return fmt.Errorf("%w: a key of argos needs a project, whose thresholds it stands for", access.ErrInvalid)
 	}
+	if k.Rate < 0 || k.Rate > maxRate {
+		return fmt.Errorf("%w: %d calls a second are not 0 to %d", access.ErrInvalid, k.Rate, maxRate)
+	}
 	for _, t := range []struct{ what, text string }{{"key name", k.Name}, {"project name", k.Project}, {"consent text version", k.Consent}} {
 		if err := checkWord(t.what, t.text, 64); err != nil {
 			return err
@@ -136,6 +144,7 @@ type keyData struct {
 	Project string    `json:"project,omitempty"`
 	Scopes  []string  `json:"scopes"`
 	Consent string    `json:"consent,omitempty"`
+	Rate    int       `json:"rate,omitempty"`
 	Created time.Time `json:"created"`
 	Author  string    `json:"author"`
 	Revoked time.Time `json:"revoked,omitzero"`
@@ -144,7 +153,7 @@ type keyData struct {
 func keyPlace(id string) seal.Place { return seal.Place{Kind: "key", Model: id} }
 
 func (db *DB) sealKey(k Key, hash []byte) ([]byte, error) {
-	text, err := json.Marshal(keyData{hash, k.Name, k.API, k.Project, k.Scopes, k.Consent, k.Created, k.Author, k.Revoked})
+	text, err := json.Marshal(keyData{hash, k.Name, k.API, k.Project, k.Scopes, k.Consent, k.Rate, k.Created, k.Author, k.Revoked})
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +169,7 @@ func (db *DB) openKey(id string, hash, sealed []byte) (Key, error) {
 	if err := json.Unmarshal(text, &in); err != nil || string(in.Hash) != string(hash) {
 		return Key{ID: id}, fmt.Errorf("key %s: %w", id, seal.ErrSealed)
 	}
-	return Key{id, in.Name, in.API, in.Project, in.Scopes, in.Consent, in.Created, in.Author, in.Revoked}, nil
+	return Key{id, in.Name, in.API, in.Project, in.Scopes, in.Consent, in.Rate, in.Created, in.Author, in.Revoked}, nil
 }
 
 // newSecret is 256 random bits in base64url.
@@ -231,6 +240,9 @@ func (k Key) data() map[string]string {
 		if value != "" {
 			d[name] = value
 		}
+	}
+	if k.Rate != 0 {
+		d["rate"] = strconv.Itoa(k.Rate)
 	}
 	return d
 }

@@ -28,9 +28,9 @@ func TestKeys(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir)
 	scopes := []string{ScopeRead, ScopeEnrol}
-	k, secret := addKey(t, db, Key{ID: "mine", API: APILapis, Project: "p", Name: "lobby", Scopes: scopes, Consent: "v3", Revoked: noon, Author: "me"})
+	k, secret := addKey(t, db, Key{ID: "mine", API: APILapis, Project: "p", Name: "lobby", Scopes: scopes, Consent: "v3", Rate: 30, Revoked: noon, Author: "me"})
 	scopes[0] = ScopeUnlock // the caller's own
-	want := Key{ID: k.ID, API: APILapis, Project: "p", Name: "lobby", Scopes: []string{ScopeRead, ScopeEnrol}, Consent: "v3", Created: noon, Author: act.Source}
+	want := Key{ID: k.ID, API: APILapis, Project: "p", Name: "lobby", Scopes: []string{ScopeRead, ScopeEnrol}, Consent: "v3", Rate: 30, Created: noon, Author: act.Source}
 	if diff := cmp.Diff(want, k); diff != "" || len(k.ID) != 8 || k.Label() != "lobby" {
 		t.Errorf("label %s (-want +got)\n%s", k.Label(), diff)
 	}
@@ -84,7 +84,7 @@ func TestKeys(t *testing.T) {
 	if err != nil || len(events) != 3 {
 		t.Fatalf("events: %v, %v", events, err)
 	}
-	data := map[string]string{"use": "api", "id": k.ID, "api": "lapis", "project": "p", "name": "lobby", "scopes": "read,enrol", "consent": "v3"}
+	data := map[string]string{"use": "api", "id": k.ID, "api": "lapis", "project": "p", "name": "lobby", "scopes": "read,enrol", "consent": "v3", "rate": "30"}
 	if events[0].Kind != access.KindKeyCreated || events[2].Kind != access.KindKeyRevoked || !cmp.Equal(data, events[0].Data) || !cmp.Equal(data, events[2].Data) {
 		t.Errorf("events: %+v", events)
 	}
@@ -109,6 +109,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 		"another API":           {Key{API: "Argos", Scopes: read}, access.ErrInvalid},
 		"no scope":              {Key{API: APINative}, access.ErrInvalid},
 		"another scope":         {Key{API: APINative, Scopes: []string{"root"}}, access.ErrInvalid},
+		"too often":             {Key{API: APINative, Scopes: read, Rate: 1001}, access.ErrInvalid},
 		"no door":               {Key{API: APINative, Scopes: []string{"unlock:"}}, access.ErrInvalid},
 		"a scope twice":         {Key{API: APINative, Scopes: []string{ScopeRead, ScopeRead}}, access.ErrInvalid},
 		"a long name":           {Key{API: APINative, Scopes: read, Name: strings.Repeat("x", 65)}, access.ErrInvalid},

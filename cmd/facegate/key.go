@@ -40,13 +40,14 @@ type keyLine struct {
 	Project *string    `json:"project"`
 	Scopes  []string   `json:"scopes"`
 	Consent *string    `json:"consent"`
+	Rate    int        `json:"rate"` // 0: 10 a second
 	Created time.Time  `json:"created"`
 	Author  string     `json:"author"`
 	Revoked *time.Time `json:"revoked"`
 }
 
 func lineKey(k store.Key) keyLine {
-	l := keyLine{ID: k.ID, Name: k.Name, API: k.API, Scopes: k.Scopes, Created: k.Created, Author: k.Author}
+	l := keyLine{ID: k.ID, Name: k.Name, API: k.API, Scopes: k.Scopes, Rate: k.Rate, Created: k.Created, Author: k.Author}
 	if k.Project != "" {
 		l.Project = &k.Project
 	}
@@ -64,9 +65,10 @@ func keyCreate(ctx context.Context, e *env, args []string) error {
 	var want store.Key
 	fs := e.flags("key create")
 	fs.StringVar(&want.API, "api", "", "which API it is for: "+strings.Join(store.APIs(), ", "))
-	fs.Var(&scopes, "scope", "what it may do, may be repeated: "+strings.Join(store.Scopes(), ", "))
+	fs.Var(&scopes, "scope", "what it may do, may be repeated: "+strings.Join(store.Scopes(), ", ")+", unlock:DOOR")
 	fs.StringVar(&want.Project, "project", "", "the project of that API it belongs to")
 	fs.StringVar(&want.Name, "name", "", "who uses it; every record of a call shows this name")
+	fs.IntVar(&want.Rate, "rate", 0, "calls a second that it may make, and twice as many at once; 0 is 10")
 	fs.StringVar(&want.Consent, "consent", "", "version of the text that whoever it enrols has agreed to")
 	rest, err := parse(fs, args)
 	if err != nil {
