@@ -321,7 +321,11 @@ func openCamera(c *config.Config, board *health.Board, log *slog.Logger) (device
 	return v4l2.NewReopening(cam, func(n v4l2.Notice) {
 		ids := map[v4l2.Condition]health.ID{v4l2.Lost: health.CameraLost, v4l2.Stalled: health.CameraStalled, v4l2.Frozen: health.CameraFrozen}
 		if id, ok := ids[n.Condition]; ok {
-			board.Set(id, n.Raised, text(n.Err), time.Now())
+			cause := text(n.Err)
+			if n.Err != nil {
+				cause = v4l2.Code(n.Err) + ": " + cause
+			}
+			board.Set(id, n.Raised, cause, time.Now())
 		}
 		log.Debug("camera condition", logkey.Kind, n.Condition.String(), logkey.On, n.Raised, logkey.Error, n.Err)
 	}), nil
