@@ -52,6 +52,7 @@ type Server struct {
 	Camera  *Camera
 	Log     *Log
 
+	dir    string // of the store
 	people *kiosk.People
 }
 
@@ -77,6 +78,7 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 		}
 	}
 	dir := tb.TempDir()
+	s.dir = dir
 	s.DB, err = store.Open(tb.Context(), store.Options{
 		Path: filepath.Join(dir, "facegate.db"), KeyFile: filepath.Join(dir, "store.key"), ConsentRequired: !o.NoConsent, Log: log,
 	})
@@ -226,6 +228,21 @@ func (s *Server) Key(tb testing.TB, k store.Key) (made store.Key, secret string)
 		return err
 	})
 	return made, secret
+}
+
+// Held does something while another program holds the store, which nobody else can write then.
+func (s *Server) Held(tb testing.TB, do func()) {
+	tb.Helper()
+	db, err := store.Open(tb.Context(), store.Options{
+		Path: filepath.Join(s.dir, "facegate.db"), KeyFile: filepath.Join(s.dir, "store.key"), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // it changed nothing
+	if err := db.Update(tb.Context(), s.act(), func(*store.Tx) error { do(); return nil }); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // Expire ends the time of an owner's records of a kind, as if they had waited for it.

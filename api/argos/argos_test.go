@@ -9,7 +9,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -360,25 +359,6 @@ func TestBusy(t *testing.T) {
 	apitest.Golden(t, got, 429, jsonType, goldenData)
 }
 
-// held runs do while another program keeps the store from being written.
-func (s *site) held(t *testing.T, do func()) {
-	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(filepath.Dir(t.TempDir()), "*", "facegate.db"))
-	if err != nil || len(paths) != 1 {
-		t.Fatalf("stores: %v, %v", paths, err)
-	}
-	db, err := store.Open(t.Context(), store.Options{
-		Path: paths[0], KeyFile: filepath.Join(filepath.Dir(paths[0]), "store.key"), Log: s.Service.Log,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if err := db.Update(t.Context(), store.Act{At: time.Now(), Source: access.SourceSystem}, func(*store.Tx) error { do(); return nil }); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestStoreThatCannotBeWritten(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for the store's lock")
@@ -390,7 +370,7 @@ func TestStoreThatCannotBeWritten(t *testing.T) {
 	if err := json.Unmarshal(got.Body, &done); err != nil {
 		t.Fatal(err)
 	}
-	s.held(t, func() {
+	s.Held(t, func() {
 		got := s.post(t, plain, map[string]any{"submissionId": id, "faceImage": s.faces.A2()})
 		apitest.Golden(t, got, 500, jsonType, goldenData)
 		apitest.Golden(t, s.get(t, http.MethodDelete, plain, "authId="+done.ID), 400, jsonType, `{"errorCode":"error in delete submission"}`)

@@ -1,0 +1,399 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"facegate/access"
+	"facegate/api"
+	"facegate/api/apitest"
+	"facegate/api/argos"
+	"facegate/api/baf"
+	"facegate/api/faceguard"
+	"facegate/api/facephi"
+	"facegate/api/lapis"
+	"facegate/store"
+)
+
+const jsonType = "application/json"
+
+// all registers every API.
+func all(mux *http.ServeMux, s *api.Service) {
+	facephi.Register(mux, s)
+	lapis.Register(mux, s)
+	argos.Register(mux, s)
+	baf.Register(mux, s)
+	faceguard.Register(mux, s)
+}
+
+// A published API as its clients see it: one call of it that takes a picture.
+type published struct {
+	name   string
+	path   string
+	scope  string // that the call needs
+	header string // that the key goes into
+	body   func(o *opener, picture []byte) (kind string, body []byte)
+}
+
+func object(fields func(picture string) any) func(*opener, []byte) (string, []byte) {
+	return func(o *opener, picture []byte) (string, []byte) {
+		o.t.Helper()
+		b, err := json.Marshal(fields(b64(picture)))
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		return jsonType, b
+	}
+}
+
+type m = map[string]any
+
+func apis() []published {
+	return []published{
+		{store.APIFacephi, "/services/evaluatePassiveLiveness", store.ScopeAuthenticate, "x-api-key", object(func(p string) any { return m{"imageBuffer": p} })},
+		{store.APILapis, "/api/face-authentication", store.ScopeAuthenticate, "x-api-key", object(func(p string) any {
+			return m{"faceImageBase64": p, "documentIdentificationId": "6f1c2b0e-0000-4000-8000-000000000000"}
+		})},
+		{store.APIArgos, "/faceauth", store.ScopeAuthenticate, "x-api-key", func(o *opener, p []byte) (string, []byte) {
+			return o.form("faceImage", [][]byte{p}, map[string]string{"submissionId": "a01"})
+		}},
+		{store.APIBaf, "/api/v2/public/Validation", store.ScopeAuthenticate, "Authorization", object(func(p string) any {
+			return m{"applicantId": "a01", "model": m{"faceImageBase64": p, "documentType": 10}}
+		})},
+		{store.APIFaceguard, "/faceguard/session/portal", store.ScopeAuthenticate, "Authorization", object(func(string) any {
+			return m{"workflow_id": "site", "customer": m{"customer_id": "a01"}}
+		})},
+	}
+}
+
+// newOpener is a server of all APIs with a person a01, who is an applicant too.
+func newOpener(t *testing.T, o apitest.Options) *opener {
+	t.Helper()
+	f := apitest.NewFaces(t)
+	s := apitest.New(t, all, o)
+	s.Update(t, func(tx *store.Tx) error {
+		for of, settings := range map[string]string{store.APIArgos: `{"similarity":70}`, store.APIFaceguard: `{"attempts":1}`} {
+			if _, err := tx.SetProject(store.Project{API: of, Name: "site", Settings: []byte(settings)}); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.AddPerson(access.Person{ID: "a01", Consent: &access.Consent{Text: "1", At: tx.Now()}}); err != nil {
+			return err
+		}
+		return tx.PutRecord(store.Record{Kind: "baf.applicant", ID: "a01", Owner: "site", Person: "a01", Body: []byte(`{"status":0}`)})
+	})
+	return &opener{s, f, t}
+}
+
+// secret is that of a new key.
+func (o *opener) secret(of string, scopes ...string) string {
+	o.t.Helper()
+	_, secret := o.Key(o.t, store.Key{API: of, Project: "site", Consent: "1", Scopes: scopes})
+	return secret
+}
+
+// call makes an API's call with a key, which may be empty, and a body.
+func (o *opener) call(p *published, secret, kind string, body []byte) *apitest.Answer {
+	o.t.Helper()
+	h := map[string]string{"Content-Type": kind}
+	if p.header == "Authorization" && secret != "" {
+		secret = "Bearer " + secret
+	}
+	if secret != "" {
+		h[p.header] = secret
+	}
+	return o.Call(o.t, http.MethodPost, p.path, h, body)
+}
+
+// told is what an API says: a status, and a body that is JSON but for one.
+type told struct {
+	status int
+	body   string
+	kind   string // empty: JSON
+}
+
+func problem(status int, title, detail, errs string) told {
+	if errs != "" {
+		errs = `,"errors":[` + errs + `]`
+	}
+	return told{status: status, body: fmt.Sprintf(`{"status":%d,"title":%q,"detail":%q,"type":"https://developer.mozilla.org/en-US/docs/Web/HTTP/Status/%d"%s}`, status, title, detail, status, errs)}
+}
+
+func lapisError(status int, text string) told {
+	return told{status: status, body: `{"error":"` + text + `"}`}
+}
+
+func argosError(status int, code, message string) told {
+	return told{status: status, body: fmt.Sprintf(`{"errorCode":%q,"message":%q}`, code, message)}
+}
+
+func bafError(status, code int, message string) told {
+	return told{status: status, body: fmt.Sprintf(`{"code":%d,"message":%q}`, code, message)}
+}
+
+func guardError(status int, message string) told {
+	return told{status: status, body: fmt.Sprintf(`{"status_code":%d,"message":%q,"data":null}`, status, message)}
+}
+
+func (want *told) check(t testing.TB, got *apitest.Answer) {
+	t.Helper()
+	kind := want.kind
+	if kind == "" {
+		kind = jsonType
+	}
+	apitest.Golden(t, got, want.status, kind, want.body)
+}
+
+const (
+	argosFormat = "Data parsing error. Please check input data."
+	guardBad    = "Bad Request: missing required field or malformed JSON"
+	guardKey    = "Unauthorized: invalid or missing API key / token"
+	guardMany   = "Too Many Requests: rate limit exceeded"
+)
+
+// What the originals do not say is the same case for all, in the words of each: 0.7 of the
+// contract.
+func TestCommonAnswers(t *testing.T) {
+	o := newOpener(t, apitest.Options{})
+	large := told{status: 413, body: "Request Entity Too Large", kind: "text/plain; charset=utf-8"}
+	rows := map[string][]told{ // in the order of apis
+		"no key": {problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(401, "required_field_missing", "Required field is missing"),
+			bafError(401, 401, "Unauthorized"), guardError(401, guardKey)},
+		"an unknown key": {problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
+			bafError(401, 401, "Unauthorized"), guardError(401, guardKey)},
+		"a key of another API": {problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
+			bafError(401, 401, "Unauthorized"), guardError(401, guardKey)},
+		"a revoked key": {problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
+			bafError(401, 401, "Unauthorized"), guardError(401, guardKey)},
+		"no scope": {problem(403, "Forbidden", "The API key does not allow this operation.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
+			bafError(403, 403, "Forbidden"), guardError(403, "Forbidden: valid key but insufficient permissions")},
+		"no JSON": {problem(400, "Bad Request", "Invalid request.", `"body is not valid JSON"`), lapisError(400, "invalid request body"), argosError(400, "invalid_data_format", argosFormat),
+			bafError(400, 400, "Bad Request"), guardError(400, guardBad)},
+		"too large": {problem(413, "Request Entity Too Large", "The request body is too large.", ""), large, argosError(413, "invalid_data_format", argosFormat),
+			bafError(413, 413, "Request Entity Too Large"), guardError(400, guardBad)},
+		"too often": {problem(429, "Too Many Requests", "Too many requests.", ""), lapisError(429, "too many requests"), argosError(429, "data_processing_error", "Data processing error"),
+			bafError(429, 429, "Too Many Requests"), guardError(429, guardMany)},
+		"a panic": {problem(500, "Internal Server Error", "Internal error.", ""), lapisError(500, "internal error"), argosError(500, "data_processing_error", "Data processing error"),
+			bafError(400, 120029, `Graphql error: "internal error"`), guardError(500, "Internal Server Error")},
+		"a wrong method": {problem(405, "Method Not Allowed", "The method is not allowed.", ""), lapisError(405, "method not allowed"), argosError(405, "invalid_data_format", argosFormat),
+			bafError(405, 405, "Method Not Allowed"), guardError(405, "Method Not Allowed")},
+	}
+	for i, p := range apis() {
+		t.Run(p.name, func(t *testing.T) {
+			o.t = t
+			kind, body := p.body(o, o.A2())
+			good := o.secret(p.name, store.ScopeAuthenticate, store.ScopeEnrol)
+			want := func(row string) *told { return &rows[row][i] }
+
+			want("no key").check(t, o.call(&p, "", kind, body))
+			unknown := good[:len(good)-2] + "xy"
+			want("an unknown key").check(t, o.call(&p, unknown, kind, body))
+			other := o.secret(map[bool]string{true: store.APILapis, false: store.APIFacephi}[p.name == store.APIFacephi], store.ScopeAuthenticate)
+			want("a key of another API").check(t, o.call(&p, other, kind, body))
+			gone, secret := o.Key(t, store.Key{API: p.name, Project: "site", Scopes: []string{store.ScopeAuthenticate}})
+			o.Update(t, func(tx *store.Tx) error { _, err := tx.RevokeKey(gone.ID); return err })
+			want("a revoked key").check(t, o.call(&p, secret, kind, body))
+			for _, scope := range store.Scopes() {
+				if scope != p.scope {
+					want("no scope").check(t, o.call(&p, o.secret(p.name, scope), kind, body))
+				}
+			}
+			for _, bad := range []string{
+				"", "{", "[]", `"x"`, `{"a":1}{"b":2}`, "{\"a\":\"\xff\"}", `{"a":1,"a":2}`, `{"model":{"x":1,"x":2}}`,
+				strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100), strings.Repeat(`[`, 100) + strings.Repeat("]", 100),
+			} {
+				want("no JSON").check(t, o.call(&p, o.secret(p.name, p.scope), jsonType, []byte(bad)))
+			}
+			if kind != jsonType {
+				for _, bad := range []string{"multipart/form-data", "multipart/form-data; boundary=", "text/plain", "", "multipart/mixed; boundary=x"} {
+					want("no JSON").check(t, o.call(&p, o.secret(p.name, p.scope), bad, body))
+				}
+				want("no JSON").check(t, o.call(&p, o.secret(p.name, p.scope), kind, body[:len(body)/2]))
+			}
+			o.tooLarge(&p, o.secret(p.name, p.scope), want("too large"))
+			many := o.secret(p.name, store.ScopeRead)
+			for range 20 {
+				o.call(&p, many, jsonType, []byte("{}"))
+			}
+			want("too often").check(t, o.call(&p, many, kind, body))
+			got := o.Call(t, http.MethodPatch, p.path, map[string]string{p.header: good}, nil)
+			want("a wrong method").check(t, got)
+		})
+	}
+	judge, db := o.Service.Judge, o.Service.DB
+	o.t = t
+	for i, p := range apis() {
+		kind, body := p.body(o, o.A2())
+		secret := o.secret(p.name, p.scope, store.ScopeEnrol)
+		if p.name == store.APIFaceguard {
+			continue // it looks at no picture yet
+		}
+		if p.name == store.APIArgos {
+			o.Update(t, func(tx *store.Tx) error {
+				_, err := tx.AddTemplate(store.Template{Person: "a01", Model: "x@1", Vector: []float32{1}})
+				return err
+			})
+		}
+		o.Service.Judge = nil
+		rows["a panic"][i].check(t, o.call(&p, secret, kind, body))
+		o.Service.Judge, o.Service.DB = judge, db
+	}
+	if n := o.Door.Unlocked(); n != 0 {
+		t.Errorf("the door was opened %d times", n)
+	}
+	if log := o.Log.String(); strings.Contains(log, b64(o.A2())[:64]) {
+		t.Error("a picture is in the log")
+	}
+}
+
+// endless is a body of no announced length.
+type endless struct{ left int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), e.left)
+	for i := range n {
+		p[i] = 'A'
+	}
+	e.left -= n
+	return int(n), nil
+}
+
+// tooLarge sends 31 MB as they are announced, in pieces, and as a text within JSON.
+func (o *opener) tooLarge(p *published, secret string, want *told) {
+	o.t.Helper()
+	const size = 31 << 20
+	send := func(kind string, length int64, body io.Reader) {
+		o.t.Helper()
+		r, err := http.NewRequestWithContext(o.t.Context(), http.MethodPost, o.URL+p.path, body)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		r.ContentLength = length
+		r.Header.Set("Content-Type", kind)
+		if r.Header.Set(p.header, secret); p.header == "Authorization" {
+			r.Header.Set(p.header, "Bearer "+secret)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		want.check(o.t, &apitest.Answer{Status: resp.StatusCode, Header: resp.Header, Body: text})
+	}
+	text := func() io.Reader {
+		return io.MultiReader(strings.NewReader(`{"a":"`), &endless{size}, strings.NewReader(`"}`))
+	}
+	send(jsonType, size+8, text())
+	send(jsonType, -1, text())
+	if kind, _ := p.body(o, []byte("x")); kind != jsonType {
+		head, tail := "--x\r\nContent-Disposition: form-data; name=\"faceImage\"; filename=\"f\"\r\n\r\n", "\r\n--x--\r\n"
+		form := func() io.Reader {
+			return io.MultiReader(strings.NewReader(head), &endless{size}, strings.NewReader(tail))
+		}
+		send("multipart/form-data; boundary=x", int64(size+len(head)+len(tail)), form())
+		send("multipart/form-data; boundary=x", -1, form())
+	}
+}
+
+// Pictures that wait longer than they may, and a line that is full, are told so.
+func TestCommonDeadline(t *testing.T) {
+	o := newOpener(t, apitest.Options{Deadline: time.Millisecond})
+	o.Update(t, func(tx *store.Tx) error {
+		_, err := tx.AddTemplate(store.Template{Person: "a01", Model: "x@1", Vector: []float32{1}})
+		return err
+	})
+	big := o.Big() // 24 million pixels: nobody looks at them within a millisecond
+	for i, want := range []told{
+		{status: 504, body: `{"message":"Endpoint request timed out"}`}, lapisError(503, "service unavailable"),
+		argosError(503, "detection_server_error", "Cannot finish process of detecting face"), bafError(503, 503, "Service Unavailable"), {},
+	} {
+		p := apis()[i]
+		if p.name != store.APIFaceguard {
+			kind, body := p.body(o, big)
+			want.check(t, o.call(&p, o.secret(p.name, p.scope, store.ScopeEnrol), kind, body))
+		}
+	}
+	// FaceGuard looks at pictures in a session only.
+	o.Update(t, func(tx *store.Tx) error {
+		return tx.PutRecord(store.Record{Kind: "x", ID: "x", Body: []byte("x")}) // the store works
+	})
+	portal, session := o.session()
+	if portal == "" || session == "" {
+		t.Fatal("no session")
+	}
+	kind, body := o.form("frame", [][]byte{o.A2(), o.A2(), o.A2()}, nil)
+	got := o.Call(t, http.MethodPost, "/faceguard/session/capture", map[string]string{"Authorization": "Bearer " + session, "Content-Type": kind}, body)
+	want := guardError(429, guardMany)
+	want.check(t, got)
+}
+
+// session is a FaceGuard session of a01: its portal token and its own.
+func (o *opener) session() (portal, session string) {
+	o.t.Helper()
+	token := func(path, secret string, body m) string {
+		data, _ := o.object(path, map[string]string{"Authorization": "Bearer " + secret}, body)["data"].(m)
+		text, _ := data["token"].(string)
+		return text
+	}
+	portal = token("/faceguard/session/portal", o.secret(store.APIFaceguard, store.ScopeAuthenticate), m{"workflow_id": "site", "customer": m{"customer_id": "a01"}})
+	return portal, token("/faceguard/session", portal, nil)
+}
+
+// A store that cannot be written fails every call in its API's words: nothing is told that could
+// not be recorded.
+func TestCommonStore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the store's lock")
+	}
+	o := newOpener(t, apitest.Options{})
+	rows := []struct {
+		api, method, path, header string
+		body                      any
+		want                      told
+	}{
+		{store.APIFacephi, "POST", "/services/evaluatePassiveLiveness", "x-api-key", m{"imageBuffer": b64(o.A2())}, problem(500, "Internal Server Error", "Internal error.", "")},
+		{store.APILapis, "GET", "/api/kyc-request", "x-api-key", nil, lapisError(500, "internal error")},
+		{store.APIArgos, "GET", "/v3/faceauth", "x-api-key", nil, argosError(500, "data_processing_error", "Data processing error")},
+		{store.APIBaf, "GET", "/api/v2/private/Applicants", "Authorization", nil, bafError(400, 120029, `Graphql error: "internal error"`)},
+		{store.APIFaceguard, "POST", "/faceguard/session/portal", "Authorization", m{"workflow_id": "site", "customer": m{"customer_id": "a01"}}, guardError(500, "Internal Server Error")},
+	}
+	secrets := make([]string, len(rows))
+	for i, row := range rows {
+		secrets[i] = o.secret(row.api, store.ScopeAuthenticate, store.ScopeEnrol, store.ScopeRead)
+		if row.header == "Authorization" {
+			secrets[i] = "Bearer " + secrets[i]
+		}
+	}
+	o.Held(t, func() {
+		var calls sync.WaitGroup
+		for i, row := range rows {
+			calls.Go(func() {
+				body, err := json.Marshal(row.body)
+				if err != nil {
+					t.Error(err)
+				}
+				got, err := o.Try(context.Background(), row.method, row.path, map[string]string{row.header: secrets[i]}, body)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				row.want.check(t, got)
+			})
+		}
+		calls.Wait()
+	})
+}
