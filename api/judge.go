@@ -67,7 +67,7 @@ type Look struct {
 	Unlicensed Stage // stages whose models may not be used, whether they were wanted or not
 	Quality    face.Quality
 	Faces      int
-	Width      int
+	Width      int // of the picture as it is looked at: a large one is reduced
 	Height     int
 	Box        [4]float64 // left, top, right, bottom, pixels
 	Yaw        float64    // degrees

@@ -16,10 +16,14 @@ import (
 const (
 	maxPixels = 24_000_000
 	minSide   = 32
+
+	// Larger ones are looked at reduced to so many pixels: a face that is fit to be judged in the
+	// whole is so in half of its sides, and memory stays below 20 MB whatever comes.
+	maxLooked = 6_000_000
 )
 
 // decode reads a JPEG or PNG, or says what is wrong with it. Only the header of one that
-// cannot be used is read.
+// cannot be used is read. The size is that of what is looked at.
 func decode(data []byte) (*imgproc.Image, image.Point, api.Fault) {
 	c, ok := header(data)
 	size := image.Pt(c.Width, c.Height)
@@ -34,7 +38,7 @@ func decode(data []byte) (*imgproc.Image, image.Point, api.Fault) {
 	if size.X < minSide || size.Y < minSide || int64(size.X)*int64(size.Y) > maxPixels {
 		return nil, size, api.Unusable
 	}
-	img, err := imgproc.Decode(data)
+	img, err := imgproc.DecodeWithin(data, maxLooked)
 	if err != nil {
 		return nil, size, api.Undecodable
 	}

@@ -170,7 +170,7 @@ func TestBroken(t *testing.T) {
 	}{
 		{"detect_short", api.StageDetect, face.ImageError, access.LivenessUnavailable, false},
 		{"mesh", api.StageLandmarks, face.ImageError, access.LivenessUnavailable, false},
-		{"iris", api.StageLandmarks, face.ImageError, access.LivenessUnavailable, true},
+		{"iris", api.StageEyes, face.ImageError, access.LivenessUnavailable, true},
 		{"live_se18", api.StageLiveness, face.OK, access.LivenessUnavailable, true},
 		{"mask", api.StageCover, face.ImageError, access.LivenessUnavailable, true},
 		{"embed_0095", api.StageEmbed, face.OK, access.Live, false},

@@ -39,7 +39,7 @@ func serveAPIs(s *api.Service, c *config.Config, eyes *eyes, priority *judge.Pri
 }
 
 // maxBodies is how many bytes of large bodies are held at once.
-const maxBodies = 48 << 20
+const maxBodies = 32 << 20
 
 // mount registers what is served.
 func mount(mux *http.ServeMux, s *api.Service, board *health.Board, priority *judge.Priority) {
