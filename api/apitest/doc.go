@@ -15,8 +15,8 @@
 //	Masked Bare  a third person with a mask over mouth and nose, and without
 //	Helmet       a fourth person in a helmet
 //	Turn30 Turn50 a fifth person, turned by 31° and by 63°; Front is them looking ahead
-//	Small Close Border Cut Blur Dark   A1, changed
-//	Junk Short OnePixel Huge CMYK Sixteen GIF PNG Big   pictures for a decoder
+//	Small Close Border Cut Blur Dark Bright   A1, changed; Turned  A2 on its side, with its orientation
+//	Junk Short OnePixel Huge CMYK Sixteen GIF WebP TIFF HEIC PNG Big   pictures for a decoder
 //	Card OldCard BadCard PlainCard FacelessCard   drawn identity cards with A's portrait
 //
 // A server is for one test; what one test does with it another does not see.

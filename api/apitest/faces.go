@@ -183,6 +183,52 @@ func (f *Faces) Dark() []byte {
 	return f.jpeg(m)
 }
 
+// Bright is A1 with too much light.
+func (f *Faces) Bright() []byte {
+	f.tb.Helper()
+	m := f.a1()
+	for i := range m.Pix {
+		if i%4 != 3 {
+			m.Pix[i] = byte(min(255, 190+int(m.Pix[i])))
+		}
+	}
+	return f.jpeg(m)
+}
+
+// Turned is A2 lying on its side, with the orientation in its EXIF data that sets it upright.
+func (f *Faces) Turned() []byte {
+	f.tb.Helper()
+	from, err := jpeg.Decode(bytes.NewReader(f.A2()))
+	if err != nil {
+		f.tb.Fatal(err)
+	}
+	b := from.Bounds()
+	m := image.NewRGBA(image.Rect(0, 0, b.Dy(), b.Dx()))
+	for y := range b.Dy() {
+		for x := range b.Dx() {
+			m.Set(y, b.Dx()-1-x, from.At(x, y))
+		}
+	}
+	file := f.jpeg(m)
+	// Orientation 6: shown, the pixels are turned clockwise by a quarter.
+	exif := []byte("Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00")
+	segment := append([]byte{0xff, 0xe1, 0, byte(len(exif) + 2)}, exif...)
+	return append(append(append([]byte(nil), file[:2]...), segment...), file[2:]...)
+}
+
+// WebP is how such a file begins.
+func (*Faces) WebP() []byte {
+	return append([]byte("RIFF\x24\x00\x00\x00WEBPVP8 "), make([]byte, 64)...)
+}
+
+// TIFF is how such a file begins.
+func (*Faces) TIFF() []byte { return append([]byte("II*\x00\x08\x00\x00\x00"), make([]byte, 64)...) }
+
+// HEIC is how such a file begins.
+func (*Faces) HEIC() []byte {
+	return append([]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), make([]byte, 64)...)
+}
+
 // blur is a Gaussian of sigma pixels.
 func blur(m *image.RGBA, sigma float64) *image.RGBA {
 	radius := int(3 * sigma)
