@@ -397,3 +397,60 @@ func TestCommonStore(t *testing.T) {
 		calls.Wait()
 	})
 }
+
+// Every route takes a key with its scope alone, and no key with any other.
+func TestCommonScopes(t *testing.T) {
+	o := newOpener(t, apitest.Options{})
+	refused := map[string]told{
+		store.APIFacephi: problem(403, "Forbidden", "The API key does not allow this operation.", ""), store.APILapis: lapisError(401, "invalid api key"),
+		store.APIArgos: argosError(403, "Invalid_projectId", "Fail to find the project data"), store.APIBaf: bafError(403, 403, "Forbidden"),
+		store.APIFaceguard: guardError(403, "Forbidden: valid key but insufficient permissions"),
+	}
+	for _, r := range []struct{ api, method, path, scope string }{
+		{store.APIFacephi, "POST", "/services/authenticateUser", "authenticate"},
+		{store.APIFacephi, "POST", "/services/authenticateUser/v2", "authenticate"},
+		{store.APIFacephi, "DELETE", "/services/authenticateUser", "enrol"},
+		{store.APIFacephi, "POST", "/services/updateUserTemplate", "enrol"},
+		{store.APIFacephi, "POST", "/services/evaluatePassiveLiveness", "authenticate"},
+		{store.APIFacephi, "POST", "/services/evaluatePassiveLivenessToken", "authenticate"},
+		{store.APILapis, "POST", "/api/document-identification", "enrol"},
+		{store.APILapis, "POST", "/api/face-authentication", "authenticate"},
+		{store.APILapis, "POST", "/api/liveliness-verification", "authenticate"},
+		{store.APILapis, "POST", "/api/kyc-request", "enrol"},
+		{store.APILapis, "GET", "/api/kyc-request", "enrol"},
+		{store.APILapis, "GET", "/api/kyc-request/x", "enrol"},
+		{store.APILapis, "POST", "/api/accept-request", "admin"},
+		{store.APILapis, "PUT", "/api/accept", "admin"},
+		{store.APILapis, "DELETE", "/api/delete-request", "admin"},
+		{store.APIArgos, "POST", "/faceauth", "authenticate"},
+		{store.APIArgos, "POST", "/v3/faceauth", "authenticate"},
+		{store.APIArgos, "GET", "/v3/faceauth", "read"},
+		{store.APIArgos, "DELETE", "/v3/faceauth", "admin"},
+		{store.APIBaf, "POST", "/api/v2/public/Validation", "authenticate"},
+		{store.APIBaf, "POST", "/publicapi/api/v2/public/Validation", "authenticate"},
+		{store.APIBaf, "POST", "/api/v2/private/Applicants", "enrol"},
+		{store.APIBaf, "POST", "/publicapi/api/v2/private/Applicants", "enrol"},
+		{store.APIBaf, "GET", "/api/v2/private/Applicants", "read"},
+		{store.APIBaf, "GET", "/publicapi/api/v2/private/Applicants", "read"},
+		{store.APIBaf, "GET", "/api/v2/private/Applicants/x", "read"},
+		{store.APIBaf, "GET", "/publicapi/api/v2/private/Applicants/x", "read"},
+		{store.APIFaceguard, "POST", "/faceguard/session/portal", "authenticate"},
+	} {
+		for _, scope := range store.Scopes() {
+			secret, name := o.secret(r.api, scope), "x-api-key"
+			if r.api == store.APIBaf || r.api == store.APIFaceguard {
+				secret, name = "Bearer "+secret, "Authorization"
+			}
+			header, body := map[string]string{name: secret, "Content-Type": jsonType}, []byte("{}")
+			if r.api == store.APIArgos && r.method == "POST" { // a form is read before the key is judged
+				header["Content-Type"], body = o.form("faceImage", [][]byte{o.Junk()}, map[string]string{"submissionId": "nobody"})
+			}
+			got := o.Call(t, r.method, r.path, header, body)
+			if want := refused[r.api]; scope != r.scope {
+				want.check(t, got)
+			} else if got.Status == want.status && string(got.Body) == want.body || got.Status == http.StatusNotFound && r.api != store.APIBaf {
+				t.Errorf("%s %s with scope %s: %d %s", r.method, r.path, scope, got.Status, got.Body)
+			}
+		}
+	}
+}

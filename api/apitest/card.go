@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/boombuler/barcode/pdf417"
 	"golang.org/x/image/draw"
 )
 
@@ -49,6 +50,40 @@ func (f *Faces) FacelessCard() []byte {
 	f.print(m, zone("400131", 0))
 	return f.jpeg(m)
 }
+
+// licence is the barcode of a licence whose date of expiry is as MMDDCCYY.
+func licence(expires string) string {
+	return "@\n\x1e\rANSI 636023090102DL00410280ZO03210024DLDCAD\nDBA" + expires + "\nDCSSAMPLE\nDACJOHN\nDADMIDDLE\nDBD12302020\nDBB01121999\nDBC1\nDAYBLU\n" +
+		"DAU070 in\nDAG111 N 5TH ST\nDAICOLUMBUS\nDAJOH\nDAK123456789  \nDAQ12345678\nDCGUSA\nDAZBLN\nDAW159\r"
+}
+
+// Licence is a drawn driver's licence with A's portrait and an AAMVA barcode below it. It says
+//
+//	JOHN MIDDLE SAMPLE, male, born 1999-01-12, number 12345678, Ohio, valid until 2040-01-12
+func (f *Faces) Licence() []byte {
+	f.tb.Helper()
+	code, err := pdf417.Encode(licence("01122040"), 4)
+	if err != nil {
+		f.tb.Fatal(err)
+	}
+	const module = 3
+	m := f.blank()
+	f.portrait(m, image.Pt(60, 80))
+	size := code.Bounds().Size()
+	at := image.Pt((1000-module*size.X)/2, 610-module*size.Y)
+	if at.X < 0 || at.Y < 280 {
+		f.tb.Fatalf("a barcode of %v does not fit", size)
+	}
+	for y := range module * size.Y {
+		for x := range module * size.X {
+			m.Set(at.X+x, at.Y+y, code.At(x/module, y/module))
+		}
+	}
+	return f.jpeg(m)
+}
+
+// Specimen is a labelled specimen of a document.
+func (f *Faces) Specimen(name string) []byte { return f.file("id_docs", name) }
 
 // Zone is the machine-readable zone of Card.
 func (*Faces) Zone() []string { return zone("400131", 0) }

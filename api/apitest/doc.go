@@ -18,6 +18,7 @@
 //	Small Close Border Cut Blur Dark Bright   A1, changed; Turned  A2 on its side, with its orientation
 //	Junk Short OnePixel Huge CMYK Sixteen GIF WebP TIFF HEIC PNG Big   pictures for a decoder
 //	Card OldCard BadCard PlainCard FacelessCard   drawn identity cards with A's portrait
+//	Licence       a drawn licence with A's portrait and a barcode; Specimen, one of the labelled documents
 //
 // A server is for one test; what one test does with it another does not see.
 package apitest

@@ -22,6 +22,7 @@ import (
 	"facegate/access/policyfile"
 	"facegate/api"
 	"facegate/internal/sharedtest"
+	"facegate/internal/task"
 	"facegate/judge"
 	"facegate/kiosk"
 	"facegate/models"
@@ -282,6 +283,22 @@ func (s *Server) Reload(tb testing.TB) {
 	if err := s.people.Load(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// Run runs a task until the test ends.
+func (s *Server) Run(tb testing.TB, t task.Task) {
+	tb.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := t.Run(ctx); err != nil {
+			tb.Error(err)
+		}
+	})
+	tb.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
 }
 
 // Rules brings a site's rules into force, as the file of them says.

@@ -261,9 +261,10 @@ func TestOutcomes(t *testing.T) {
 	a, b := s.Look(t, s.faces.A1()), s.Look(t, s.faces.B1())
 	bare, helmet := s.Look(t, s.faces.Bare()), s.Look(t, s.faces.Helmet())
 	const (
-		one      = `"face_similarity_score":"<number>"`
-		approval = `{"authentication_id":"<string>","auth_status":"approved","create_time":"<time>","score":{%s}}`
-		refusal  = `{"authentication_id":"<string>","auth_status":"rejected","create_time":"<time>","score":{%s},"fail_code":[%s],"rejected_comment":[%s]}`
+		one      = `"face_similarity_score":"<number 70 100 =1>"`
+		low      = `"face_similarity_score":"<number 0 69.9 =1>"`
+		approval = `{"authentication_id":"<string>","auth_status":"approved","create_time":"<time ms>","score":{%s}}`
+		refusal  = `{"authentication_id":"<string>","auth_status":"rejected","create_time":"<time ms>","score":{%s},"fail_code":[%s],"rejected_comment":[%s]}`
 
 		compare, compareText   = `"face_compare_underscore"`, `"Face compare similarity score is lower than the threshold"`
 		occluded, occludedText = `"Face_Occluded_fail"`, `"Face is occluded"`
@@ -279,17 +280,17 @@ func TestOutcomes(t *testing.T) {
 		{"the same person", "plain", a, s.faces.A2(), fmt.Sprintf(approval, one)},
 		{"a print is not judged", "plain", a, s.faces.Spoof(), fmt.Sprintf(approval, one)},
 		{"the same picture", "plain", a, s.faces.A1(), fmt.Sprintf(approval, `"face_similarity_score":100.0`)},
-		{"bare and it must be", "bare", a, s.faces.A2(), fmt.Sprintf(approval, one+`,"occluded_score":"<number>"`)},
-		{"another person", "plain", a, s.faces.B1(), fmt.Sprintf(refusal, one, compare, compareText)},
-		{"masked and must be bare", "bare", bare, s.faces.Masked(), fmt.Sprintf(refusal, one+`,"occluded_score":"<number>"`, occluded, occludedText)},
-		{"sunglasses and must be bare", "bare", a, s.faces.Occluded(), fmt.Sprintf(refusal, one+`,"occluded_score":"<number>"`, compare+","+occluded, compareText+","+occludedText)},
-		{"a mask is worn", "masks", bare, s.faces.Masked(), fmt.Sprintf(approval, one+`,"face_cover_score":"<number>"`)},
-		{"a mask is missing", "masks", bare, s.faces.Bare(), fmt.Sprintf(refusal, `"face_similarity_score":100.0,"face_cover_score":"<number>"`, mask, maskText)},
-		{"a helmet is worn", "helmets", helmet, s.faces.Helmet(), fmt.Sprintf(approval, `"face_similarity_score":100.0,"head_cover_score":"<number>"`)},
-		{"a helmet is missing", "helmets", a, s.faces.A2(), fmt.Sprintf(refusal, one+`,"head_cover_score":"<number>"`, head, headText)},
-		{"everything is missing", "all", b, s.faces.A2(), fmt.Sprintf(refusal, one+`,"face_cover_score":"<number>","head_cover_score":"<number>"`,
+		{"bare and it must be", "bare", a, s.faces.A2(), fmt.Sprintf(approval, one+`,"occluded_score":"<number 50.1 100 =1>"`)},
+		{"another person", "plain", a, s.faces.B1(), fmt.Sprintf(refusal, low, compare, compareText)},
+		{"masked and must be bare", "bare", bare, s.faces.Masked(), fmt.Sprintf(refusal, one+`,"occluded_score":"<number 0 50 =1>"`, occluded, occludedText)},
+		{"sunglasses and must be bare", "bare", a, s.faces.Occluded(), fmt.Sprintf(refusal, low+`,"occluded_score":"<number 0 50 =1>"`, compare+","+occluded, compareText+","+occludedText)},
+		{"a mask is worn", "masks", bare, s.faces.Masked(), fmt.Sprintf(approval, one+`,"face_cover_score":"<number 50 100 =1>"`)},
+		{"a mask is missing", "masks", bare, s.faces.Bare(), fmt.Sprintf(refusal, `"face_similarity_score":100.0,"face_cover_score":"<number 0 49.9 =1>"`, mask, maskText)},
+		{"a helmet is worn", "helmets", helmet, s.faces.Helmet(), fmt.Sprintf(approval, `"face_similarity_score":100.0,"head_cover_score":"<number 50 100 =1>"`)},
+		{"a helmet is missing", "helmets", a, s.faces.A2(), fmt.Sprintf(refusal, one+`,"head_cover_score":"<number 0 49.9 =1>"`, head, headText)},
+		{"everything is missing", "all", b, s.faces.A2(), fmt.Sprintf(refusal, low+`,"face_cover_score":"<number 0 49.9 =1>","head_cover_score":"<number 0 49.9 =1>"`,
 			compare+","+mask+","+head, compareText+","+maskText+","+headText)},
-		{"in the order of the table", "strict", a, s.faces.Occluded(), fmt.Sprintf(refusal, one+`,"occluded_score":"<number>","head_cover_score":"<number>"`,
+		{"in the order of the table", "strict", a, s.faces.Occluded(), fmt.Sprintf(refusal, low+`,"occluded_score":"<number 0 50 =1>","head_cover_score":"<number 0 49.9 =1>"`,
 			compare+","+occluded+","+head, compareText+","+occludedText+","+headText)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -317,7 +318,7 @@ func TestPortrait(t *testing.T) {
 	l := s.Look(t, s.faces.A1())
 	s.Update(t, func(tx *store.Tx) error { return portrait.Put(tx, id, l.Template) })
 	got := s.post(t, "@plain", map[string]any{"submissionId": id, "faceImage": s.faces.A2()})
-	apitest.Golden(t, got, 200, jsonType, `{"authentication_id":"<string>","auth_status":"approved","create_time":"<time>","score":{"face_similarity_score":"<number>"}}`)
+	apitest.Golden(t, got, 200, jsonType, `{"authentication_id":"<string>","auth_status":"approved","create_time":"<time ms>","score":{"face_similarity_score":"<number 70 100 =1>"}}`)
 	s.Update(t, func(tx *store.Tx) error { _, err := tx.WithdrawConsent(id); return err })
 	got = s.post(t, "@plain", map[string]any{"submissionId": id, "faceImage": s.faces.A2()})
 	apitest.Golden(t, got, 400, jsonType, goldenStatus)
@@ -333,11 +334,17 @@ func TestBrokenModels(t *testing.T) {
 		{"mesh", 400, goldenProcessing}, // a face that cannot be aligned
 		{"embed_0095", 500, goldenDetection},
 		{"mask", 500, goldenDetection},
+		{"iris", 0, ""},    // neither eyes
+		{"live_40", 0, ""}, // nor life are asked for
 	} {
 		t.Run(tt.role, func(t *testing.T) {
 			s := newSite(t, projects(), apitest.Options{Broken: []string{tt.role}})
-			id := s.somebody(t, &api.Look{Template: api.Template{Model: "m", Vector: []float32{1}}})
-			got := s.post(t, "@plain", map[string]any{"submissionId": id, "faceImage": s.faces.A2()})
+			enrolled := &api.Look{Template: api.Template{Model: "m", Vector: []float32{1}}}
+			if tt.status == 0 {
+				enrolled = s.Look(t, s.faces.A1())
+				tt.status, tt.want = 200, `{"authentication_id":"<string>","auth_status":"approved","create_time":"<time ms>","score":{"face_similarity_score":"<number 70 100 =1>"}}`
+			}
+			got := s.post(t, "@plain", map[string]any{"submissionId": s.somebody(t, enrolled), "faceImage": s.faces.A2()})
 			apitest.Golden(t, got, tt.status, jsonType, tt.want)
 		})
 	}

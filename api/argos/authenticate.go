@@ -325,7 +325,7 @@ func (c *call) keep(ctx context.Context, f *form, p store.ArgosProject, s access
 	if err != nil {
 		return errData(http.StatusInternalServerError, err)
 	}
-	hook, err := json.Marshal(webhook{"faceAuth", c.result.ID, webhookData{
+	hook, err := json.Marshal(notice{"faceAuth", c.result.ID, noticeData{
 		c.person, c.result.Status, c.result.Created, f.user, f.custom[0], f.custom[1], f.custom[2],
 	}})
 	if err != nil {
@@ -356,14 +356,14 @@ func (c *call) keep(ctx context.Context, f *form, p store.ArgosProject, s access
 	return nil
 }
 
-// A webhook is what a project's server is told.
-type webhook struct {
+// A notice is what a project's server is told.
+type notice struct {
 	Trigger string      `json:"webhook_trigger"`
 	ID      string      `json:"auth_id"`
-	Data    webhookData `json:"data"`
+	Data    noticeData `json:"data"`
 }
 
-type webhookData struct {
+type noticeData struct {
 	Submission string `json:"submission_id"`
 	Status     string `json:"auth_status"`
 	Created    string `json:"create_time"`

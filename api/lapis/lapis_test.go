@@ -231,8 +231,8 @@ func TestFace(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"the same person", fields{"faceImageBase64": a2, "documentIdentificationId": id}, 200, `{"score":"<number>"}`},
-		{"data URL", fields{"faceImage": "data:image/jpeg;base64," + a2, "documentIdentificationId": id}, 200, `{"score":"<number>"}`},
+		{"the same person", fields{"faceImageBase64": a2, "documentIdentificationId": id}, 200, `{"score":"<number 0.5 1 =3>"}`},
+		{"data URL", fields{"faceImage": "data:image/jpeg;base64," + a2, "documentIdentificationId": id}, 200, `{"score":"<number 0.5 1 =3>"}`},
 		{"a URL while they are off", fields{"faceImage": "https://img.example.org/a.jpg", "documentIdentificationId": id}, 400, goldenImage},
 		{"a URL of this machine", fields{"faceImage": "http://127.0.0.1/a.jpg", "documentIdentificationId": random}, 400, goldenImage},
 		{"nothing", fields{"documentIdentificationId": id}, 400, goldenImage},
@@ -349,9 +349,9 @@ func TestLiveliness(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"a head that moves", fields{"faceVideoBase64": "data:video/x-msvideo;base64," + live}, "", 200, `{"score":"<number>"}`},
-		{"without a prefix", fields{"faceVideoBase64": live}, "", 200, `{"score":"<number>"}`},
-		{"in the place of a URL", fields{"faceVideo": "data:video/x-msvideo;base64," + live}, "", 200, `{"score":"<number>"}`},
+		{"a head that moves", fields{"faceVideoBase64": "data:video/x-msvideo;base64," + live}, "", 200, `{"score":"<number 0.5 1 =3>"}`},
+		{"without a prefix", fields{"faceVideoBase64": live}, "", 200, `{"score":"<number 0.5 1 =3>"}`},
+		{"in the place of a URL", fields{"faceVideo": "data:video/x-msvideo;base64," + live}, "", 200, `{"score":"<number 0.5 1 =3>"}`},
 		{"a URL while they are off", fields{"faceVideo": "https://img.example.org/a.mp4"}, "", 400, goldenVideo},
 		{"nothing", fields{}, "", 400, goldenVideo},
 		{"junk", fields{"faceVideoBase64": b64(s.faces.Junk())}, "", 400, goldenVideo64},
@@ -399,7 +399,7 @@ func TestRequests(t *testing.T) {
 	const submitted = `{"message":"Request submitted"}`
 	matched := s.identified(t, s.faces.Card())
 	got := s.post(t, "face-authentication", fields{"faceImageBase64": b64(s.faces.A2()), "documentIdentificationId": matched})
-	apitest.Golden(t, got, 200, jsonType, `{"score":"<number>"}`)
+	apitest.Golden(t, got, 200, jsonType, `{"score":"<number 0.5 1 =3>"}`)
 	unmatched := s.identified(t, s.faces.Card())
 
 	apitest.Golden(t, list(t, ""), 200, jsonType, `{"requests":[]}`)
@@ -414,7 +414,7 @@ func TestRequests(t *testing.T) {
 	}
 	apitest.Golden(t, create(t, mine, "bea@example.org", "+491517654321", unmatched), 201, jsonType, submitted)
 	apitest.Golden(t, list(t, ""), 200, jsonType,
-		`{"requests":[`+entry("ada@example.org", true, false, `"<number>"`)+`,`+entry("bea@example.org", false, false, "null")+`]}`)
+		`{"requests":[`+entry("ada@example.org", true, false, `"<number 0.8 1 =3>"`)+`,`+entry("bea@example.org", false, false, "null")+`]}`)
 	apitest.Golden(t, s.call(t, http.MethodGet, "/api/kyc-request", "@yours", nil), 200, jsonType, `{"requests":[]}`)
 	var all struct {
 		Requests []struct {
@@ -446,7 +446,7 @@ func TestRequests(t *testing.T) {
 	})
 	apitest.Golden(t, accept(t, mine, ada), 200, jsonType, `{"message":"Kyc request accepted"}`)
 	apitest.Golden(t, s.call(t, http.MethodPut, "/api/accept", mine, fields{"id": ada}), 400, jsonType, goldenRefused)
-	apitest.Golden(t, list(t, "/"+ada), 200, jsonType, `{"requests":[`+entry("ada@example.org", true, true, `"<number>"`)+`]}`)
+	apitest.Golden(t, list(t, "/"+ada), 200, jsonType, `{"requests":[`+entry("ada@example.org", true, true, `"<number 0.8 1 =3>"`)+`]}`)
 	p, err := s.DB.Person(t.Context(), ada)
 	if err != nil || p.Name != "ANNA MARIA MUSTER" || p.Consent == nil || p.Consent.Text != "2" || p.Consent.How != "api" {
 		t.Errorf("the person is %+v, %v", p, err)
@@ -492,7 +492,7 @@ func TestExpired(t *testing.T) {
 		unsure bool
 	}{{s.faces.OldCard(), false}, {s.faces.Card(), true}} {
 		id := s.identified(t, tt.card)
-		apitest.Golden(t, s.post(t, "face-authentication", fields{"faceImageBase64": b64(s.faces.A2()), "documentIdentificationId": id}), 200, jsonType, `{"score":"<number>"}`)
+		apitest.Golden(t, s.post(t, "face-authentication", fields{"faceImageBase64": b64(s.faces.A2()), "documentIdentificationId": id}), 200, jsonType, `{"score":"<number 0.5 1 =3>"}`)
 		got := s.post(t, "kyc-request", fields{"email": id[:8] + "@example.org", "phoneNumber": "+4915" + fmt.Sprint(len(tt.card)), "documentIdentificationId": id})
 		apitest.Golden(t, got, 201, jsonType, `{"message":"Request submitted"}`)
 		s.Clock.SetUnsure(tt.unsure)
