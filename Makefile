@@ -39,7 +39,9 @@ setup: build
 demo: setup
 	bin/facegate demo $(if $(ONESHOT),--oneshot) $(if $(CAMERA),--camera $(CAMERA))
 
+# The browser is installed where that may be done; elsewhere its tests skip and say so.
 test: setup
+	@command -v chromium >/dev/null || ./test/install chromium || echo "no Chromium: tests of pages are skipped"
 	go test $(TESTFLAGS) -timeout 25m ./...
 	go test -race -short ./access/... ./api ./api/local ./api/webhook ./door/... ./device/... ./health ./internal/task ./pipeline/match ./store/... ./wallclock
 

@@ -121,6 +121,16 @@ func (s *Service) Act(k store.Key) store.Act {
 	return store.Act{At: now, Clock: state, Source: access.SourceAPI(k.Label()), Patient: true}
 }
 
+// Barred reports whether a person is blocked or outside their validity: no API finds them to be
+// anybody then. Of a clock that is not sure at least the moment counts that has certainly passed.
+func (s *Service) Barred(p access.Person) bool {
+	now := time.Now()
+	if _, floor := s.Clock.Trust(now); floor.After(now) {
+		now = floor
+	}
+	return p.Blocked || now.Before(p.ValidFrom) || !p.ValidUntil.IsZero() && !now.Before(p.ValidUntil)
+}
+
 // Record notes a call in the audit trail: what was asked, of whom, and what came of it. A call
 // that changes nothing is recorded too. Scores and data may be empty.
 func (s *Service) Record(ctx context.Context, k store.Key, call, person, result string, scores access.Scores) (access.Event, error) {

@@ -228,13 +228,7 @@ func (c *call) submission(ctx context.Context, id string) ([]api.Template, error
 		return nil, errData(http.StatusInternalServerError, err)
 	}
 	c.person = id
-	now := time.Now()
-	if _, floor := c.h.Clock.Trust(now); floor.After(now) {
-		now = floor
-	}
-	early := now.Before(person.ValidFrom)
-	late := !person.ValidUntil.IsZero() && !now.Before(person.ValidUntil)
-	if person.Blocked || early || late || len(list) == 0 {
+	if c.h.Barred(person) || len(list) == 0 {
 		return nil, errStatus()
 	}
 	return list, nil
@@ -358,8 +352,8 @@ func (c *call) keep(ctx context.Context, f *form, p store.ArgosProject, s access
 
 // A notice is what a project's server is told.
 type notice struct {
-	Trigger string      `json:"webhook_trigger"`
-	ID      string      `json:"auth_id"`
+	Trigger string     `json:"webhook_trigger"`
+	ID      string     `json:"auth_id"`
 	Data    noticeData `json:"data"`
 }
 

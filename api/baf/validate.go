@@ -120,6 +120,11 @@ func (c *call) admit(ctx context.Context, in *validationRequest, a *applicant) e
 	case a.state() == stateOpen && !c.key.Allows(store.ScopeEnrol):
 		return &api.Error{Code: api.NoScope}
 	}
+	if person, err := c.DB.Person(ctx, in.ApplicantID); err != nil {
+		return err
+	} else if c.Barred(person) {
+		return requestClosed()
+	}
 	if a.state() == stateVerified {
 		if a.Profile == "" {
 			return noVerifiedFace()

@@ -37,6 +37,9 @@ func (g *guard) capture(w http.ResponseWriter, r *http.Request) (answer, error) 
 	}
 	a := answer{key: c.key, person: s.Customer, message: "Capture"}
 	ctx := r.Context()
+	if err := g.admit(ctx, s.Customer); err != nil {
+		return a, err
+	}
 	if err := g.s.Keys.Try(s.Customer, time.Now()); err != nil {
 		return a, err
 	}

@@ -19,6 +19,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -182,6 +183,16 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(secret)
 }
 
+// admit returns an error wrapping access.ErrNotFound where there is no such customer, or they are
+// blocked or not valid now.
+func (g *guard) admit(ctx context.Context, customer string) error {
+	p, err := g.s.DB.Person(ctx, customer)
+	if err == nil && g.s.Barred(p) {
+		err = fmt.Errorf("customer: %w", access.ErrNotFound)
+	}
+	return err
+}
+
 // maxJSON bounds the bodies that hold no picture.
 const maxJSON = 64 << 10
 
@@ -238,7 +249,7 @@ func (g *guard) portal(_ http.ResponseWriter, r *http.Request) (answer, error) {
 	if key.Project != "" && key.Project != in.WorkflowID {
 		return a, &api.Error{Code: api.NoScope, Detail: "the key is of another workflow"}
 	}
-	if _, err := g.s.DB.Person(ctx, in.Customer.CustomerID); err != nil {
+	if err := g.admit(ctx, in.Customer.CustomerID); err != nil {
 		return a, err
 	}
 	a.person = in.Customer.CustomerID

@@ -100,6 +100,9 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 	if exists {
 		a.person = person.ID
 	}
+	if exists && a.Barred(person) {
+		return errToken
+	}
 	if registered != nil {
 		key, err := a.tokenKey(ctx, a.Act(a.key))
 		if err != nil {

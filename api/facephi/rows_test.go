@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"facegate/access"
 	"facegate/api/apitest"
+	"facegate/store"
 )
 
 // A picture and the liveness code that it has.
@@ -99,6 +101,18 @@ func TestOrder(t *testing.T) {
 	apitest.Golden(t, try("001", a, c.B1()), 200, jsonType, result(-102, otherFace, 3, 1, `"<number 0 0.7999 4>"`))
 	apitest.Golden(t, try("002", front, c.Turn30()), 200, jsonType, result(-102, otherFace, 3, 4, "0"))
 	apitest.Golden(t, try("002", front, c.Turn50()), 200, jsonType, result(-101, notLive, 8, 0, "0"))
+
+	// Whoever is blocked, or not valid yet, is nobody to callers.
+	for _, change := range []func(*access.Person){
+		func(p *access.Person) { p.Blocked = true },
+		func(p *access.Person) { p.Blocked, p.ValidFrom = false, time.Now().Add(time.Hour) },
+	} {
+		c.Update(t, func(tx *store.Tx) error {
+			_, err := tx.ChangePerson("001", "test", func(p *access.Person) error { change(p); return nil })
+			return err
+		})
+		apitest.Golden(t, try("001", a, c.A2()), 200, jsonType, result(-100, notBound("001"), 0, 0, "0"))
+	}
 
 	big := []byte(`{"imageBuffer":"` + strings.Repeat("A", 10<<20) + `"}`)
 	got := c.Call(t, http.MethodPost, "/services/evaluatePassiveLiveness", map[string]string{"x-api-key": "unknown"}, big)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -216,6 +217,7 @@ func TestVerify(t *testing.T) {
 		{"camera in use", "user_a", setup{camera: live, script: stub(`throw new DOMException('in use', 'NotReadableError')`)}, "error", map[string]any{"status": "error", "error": "camera_in_use"}},
 		{"camera in use, as older browsers say it", "user_a", setup{camera: live, script: stub(`const e = new Error('in use'); e.name = 'TrackStartError'; throw e`)}, "error", map[string]any{"status": "error", "error": "camera_in_use"}},
 		{"constraints that no camera meets", "user_a", setup{camera: live, script: stub(`return real({video: {width: {exact: 99999}}})`)}, "error", map[string]any{"status": "error", "error": "camera_constraints"}},
+		{"what is not allowed for safety", "user_a", setup{camera: live, script: stub(`throw new DOMException('no', 'SecurityError')`)}, "error", map[string]any{"status": "error", "error": "camera_insecure_context"}},
 		{"unknown failure", "user_a", setup{camera: live, script: stub(`throw new Error('?')`)}, "error", map[string]any{"status": "error", "error": "camera_unknown"}},
 		{"insecure context", "user_a", setup{camera: live, arrive: strings.Replace(x.s.URL, "127.0.0.1", "kiosk.test", 1)}, "error", map[string]any{"status": "error", "error": "camera_insecure_context"}},
 		{"no base photo", "user_new", setup{camera: live}, "no_base_photo", map[string]any{"status": "error", "error": "no_base_photo"}},
@@ -232,10 +234,12 @@ func TestVerify(t *testing.T) {
 // wanted.
 func check(t *testing.T, e ending, x *site, s setup, reason string, want map[string]any) {
 	t.Helper()
-	for k, v := range want {
-		if e.Result[k] != v {
-			t.Errorf("%s is %v, want %v: %v", k, e.Result[k], v, e)
-		}
+	got := maps.Clone(e.Result)
+	if _, ok := want["confidence"]; !ok {
+		delete(got, "confidence") // it is looked at below
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", e.Result, want)
 	}
 	if status := e.Result["status"]; status == "approved" || status == "rejected" {
 		c, ok := e.Result["confidence"].(float64)
@@ -248,6 +252,14 @@ func check(t *testing.T, e ending, x *site, s setup, reason string, want map[str
 	from := x.s.URL
 	if s.arrive != "" {
 		from = s.arrive
+	}
+	// A message has what its reason has, and nothing else.
+	members := map[string]int{"approved": 4, "rejected": 4, "bypass_active": 4, "error": 4}[reason]
+	if members == 0 {
+		members = 3 // origin, action, reason
+	}
+	if len(e.Messages) == 1 && len(e.Messages[0]) != members {
+		t.Errorf("the message is %v", e.Messages[0])
 	}
 	if len(e.Messages) != 1 || e.Messages[0]["origin"] != from || e.Messages[0]["action"] != "close" || e.Messages[0]["reason"] != reason {
 		t.Errorf("messages %v; want one from %s: close, %s", e.Messages, from, reason)
@@ -287,9 +299,64 @@ func TestBypassActive(t *testing.T) {
 
 func TestTokenExpired(t *testing.T) {
 	x := newSite(t)
-	ctx := x.open(t, setup{})
-	verify(ctx, t, "nonsense", "")
-	check(t, result(ctx, t), x, setup{}, "error", map[string]any{"status": "error", "error": "token_expired"})
+	token := x.token(t, "user_a")
+	x.s.Expire(t, "faceguard.portal", "shop")
+	for _, token := range []string{"nonsense", token} {
+		ctx := x.open(t, setup{})
+		verify(ctx, t, token, "")
+		check(t, result(ctx, t), x, setup{}, "error", map[string]any{"status": "error", "error": "token_expired"})
+	}
+}
+
+// The page is put where the host says, and says so if the service cannot be reached or fails.
+func TestTroubles(t *testing.T) {
+	x := newSite(t)
+	ctx := x.open(t, setup{script: `if (location.pathname === '/faceguard/app') { window.fetch = async () => { throw new TypeError('no network'); }; }`})
+	run(ctx, t, chromedp.Evaluate(`const box = document.createElement('div'); box.id = 'box'; document.body.append(box);
+		FaceGuard.verify({token: "`+x.token(t, "user_a")+`", container: box}).then((r) => { window.result = r; }); window.inside = box.querySelectorAll('iframe').length; 0`, nil))
+	var inside int
+	run(ctx, t, chromedp.Evaluate("window.inside", &inside))
+	if inside != 1 {
+		t.Error("the page is not in its container")
+	}
+	check(t, result(ctx, t), x, setup{}, "error", map[string]any{"status": "error", "error": "network_error"})
+
+	ctx = x.open(t, setup{script: `if (location.pathname === '/faceguard/app') { window.fetch = async () => new Response('{}', {status: 500}); }`})
+	verify(ctx, t, x.token(t, "user_a"), "")
+	check(t, result(ctx, t), x, setup{}, "error", map[string]any{"status": "error", "error": "internal_error"})
+
+	ctx = x.open(t, setup{})
+	var e ending
+	run(ctx, t, chromedp.Evaluate(`FaceGuard.verify({}).then((r) => { window.result = r; }); 0`, nil),
+		chromedp.Poll(`window.result && {result: window.result, messages, frames: document.querySelectorAll('iframe').length}`, &e, chromedp.WithPollingTimeout(patience)))
+	if want := map[string]any{"status": "error", "error": "token_missing"}; !maps.Equal(e.Result, want) || len(e.Messages) != 0 || e.Frames != 0 {
+		t.Errorf("without a token: %v", e)
+	}
+}
+
+// What somebody else says in the service's name is not believed.
+func TestForgedMessages(t *testing.T) {
+	f := apitest.NewFaces(t)
+	x := newSite(t)
+	ctx := x.open(t, setup{camera: [][]byte{f.None(), f.None()}})
+	verify(ctx, t, x.token(t, "user_a"), "")
+	run(ctx, t, chromedp.WaitVisible("iframe", chromedp.ByQuery))
+	in := chromedp.FromNode(frame(ctx, t))
+	run(ctx, t, chromedp.WaitVisible("#close", chromedp.ByQuery, in))
+	// By the host's own window, by another frame, and by the service's origin but not from the frame.
+	run(ctx, t, chromedp.Evaluate(`postMessage({action: 'close', reason: 'approved', confidence: 100}, '*');
+		const other = document.createElement('iframe'); other.srcdoc = '<script>parent.postMessage({action: "close", reason: "approved", confidence: 100}, "*")<\/script>';
+		document.body.append(other);
+		dispatchEvent(new MessageEvent('message', {data: {action: 'close', reason: 'approved', confidence: 100}, origin: "`+x.s.URL+`", source: window}));
+		0`, nil))
+	var messages int
+	run(ctx, t, chromedp.Poll(`messages.length >= 3 && messages.length`, &messages, chromedp.WithPollingTimeout(patience)))
+	run(ctx, t, chromedp.Click("#close", chromedp.ByQuery, in))
+	var e ending
+	run(ctx, t, chromedp.Poll(`window.result && {result: window.result, messages, frames: 0}`, &e, chromedp.WithPollingTimeout(patience)))
+	if want := map[string]any{"status": "canceled"}; !maps.Equal(e.Result, want) {
+		t.Errorf("a forged message was believed: %v", e.Result)
+	}
 }
 
 // A page that lends the frame no camera is told so.
@@ -302,7 +369,8 @@ func TestFrameWithoutCamera(t *testing.T) {
 		document.body.append(frame); 0`, nil))
 	var messages []map[string]any
 	run(ctx, t, chromedp.Poll(`messages.length && messages`, &messages, chromedp.WithPollingTimeout(patience)))
-	if messages[0]["error"] != "camera_insecure_context" {
+	want := map[string]any{"origin": x.s.URL, "action": "close", "reason": "error", "error": "camera_insecure_context"}
+	if len(messages) != 1 || !maps.Equal(messages[0], want) {
 		t.Errorf("messages %v", messages)
 	}
 }
