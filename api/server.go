@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -124,8 +125,32 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
+		if r.ContentLength >= 0 && r.ContentLength <= readAnyway {
+			next.ServeHTTP(w, r)
+			return
+		}
+		rc := http.NewResponseController(w)
+		duplex := rc.EnableFullDuplex() == nil // HTTP/2 is by nature
 		next.ServeHTTP(w, r)
+		if duplex {
+			drain(rc, r)
+		}
 	})
+}
+
+const (
+	readAnyway  = 256 << 10 // bytes of a body that net/http reads to its end in any case
+	drainAtMost = 64 << 20
+	drainWithin = 5 * time.Second
+)
+
+// drain reads what a handler has left of a large body, which was answered already: a client that
+// is still sending when the connection is closed would lose the answer.
+func drain(rc *http.ResponseController, r *http.Request) {
+	if rc.Flush() != nil || rc.SetReadDeadline(time.Now().Add(drainWithin)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, r.Body, drainAtMost) // whoever sends more or takes longer has been answered
 }
 
 // RetryAfter sets the header of an answer that asks to wait.

@@ -18,8 +18,8 @@ const (
 	minSide   = 32
 
 	// Larger ones are looked at reduced to so many pixels: a face that is fit to be judged in the
-	// whole is so in half of its sides, and memory stays below 20 MB whatever comes.
-	maxLooked = 6_000_000
+	// whole is so in half of its sides, and memory stays below 14 MB whatever comes.
+	maxLooked = 4_000_000
 )
 
 // decode reads a JPEG or PNG, or says what is wrong with it. Only the header of one that

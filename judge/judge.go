@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -219,6 +220,12 @@ func (j *Judge) look(ctx context.Context, picture []byte, want api.Want) (*api.L
 		l.Failed = l.Unlicensed
 		return l, nil
 	}
+	defer func() {
+		if j.an.Release(); 3*img.W*img.H >= muchMemory {
+			img = nil
+			debug.FreeOSMemory()
+		}
+	}()
 	a, failed, err := j.an.Examine(img, stages&^barred, pause)
 	if failed |= stages & barred; barred&(pipeline.Mask|pipeline.Parsing|pipeline.Eyes) != 0 && a.Quality == face.OK {
 		a.Quality = face.ImageError // it rests on what was not looked at
@@ -232,6 +239,10 @@ func (j *Judge) look(ctx context.Context, picture []byte, want api.Want) (*api.L
 	j.fill(l, a, failed)
 	return l, nil
 }
+
+// muchMemory is from how many bytes on the memory of a picture is given back at once, and not
+// when the next one needs some: bounds are for all that is held.
+const muchMemory = 4 << 20
 
 // parts are the pipeline's stages as callers know them.
 func parts(st pipeline.Stages) (out api.Stage) {

@@ -144,6 +144,9 @@ func (an *Analyser) Embedder() string { return an.embedder.ID() }
 // Dim is the length of its embeddings.
 func (an *Analyser) Dim() int { return an.embedder.Dim() }
 
+// Release lets go of the picture that was looked into last, which would be held until the next.
+func (an *Analyser) Release() { an.picture.SetImage(&imgproc.Image{}) }
+
 // Picture looks into a still as far as the stages say. Stages after quality run on every face
 // that was found, whatever its quality code, so that a report can judge each by itself; an
 // embedding is made wherever there is a face. The result is valid until the next call. An

@@ -136,6 +136,7 @@ func (h *handler) serve(scope string, do func(*call) (answer, error)) http.Handl
 
 func (c *call) run(ctx context.Context, do func(*call) (answer, error)) (answer, error) {
 	defer func() {
+		c.body = nil // nothing of it is used any more, and its memory is given back
 		for _, leave := range c.leave {
 			leave()
 		}

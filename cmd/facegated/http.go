@@ -38,8 +38,8 @@ func serveAPIs(s *api.Service, c *config.Config, eyes *eyes, priority *judge.Pri
 	}}
 }
 
-// maxBodies is how many bytes of large bodies are held at once.
-const maxBodies = 32 << 20
+// maxBodies is how many bytes of bodies are held at once, or one body that is larger.
+const maxBodies = 20 << 20
 
 // mount registers what is served.
 func mount(mux *http.ServeMux, s *api.Service, board *health.Board, priority *judge.Priority) {

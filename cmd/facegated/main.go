@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // schedules are read in the site's time zone on machines that have no zones
 
@@ -24,6 +25,9 @@ func main() {
 	untilIdle := flag.Bool("until-idle", false, "exit when a replay has ended and every decision is recorded")
 	flag.Parse()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	// Little of the heap holds pointers, so that collecting is cheap; what strangers have sent is
+	// not to lie about until as much again has come.
+	debug.SetGCPercent(15)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := func() error {

@@ -111,6 +111,7 @@ func (d *Detector) searchParts(p *imgproc.Picture) ([]Detection, error) {
 			part := img.Sub(x, y, x+side, y+side)
 			d.part.SetImage(&part)
 			seen, err := d.full.detect(&d.part)
+			d.part.SetImage(&imgproc.Image{}) // or it would hold the picture until the next
 			if err != nil {
 				return nil, err
 			}

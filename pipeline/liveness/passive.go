@@ -123,6 +123,7 @@ func (p *Passive) pair(v *view, img *imgproc.Image, box imgproc.Box, factor floa
 		return 0, errors.New("face outside the picture")
 	}
 	imgproc.ResizeLinear(v.crop, &p.part)
+	p.part = imgproc.Image{} // or it would hold the whole picture until the next
 	raw := imgproc.Uniform(1, 0)
 	raw.BGR = true
 	imgproc.Fill(v.model.Input(0), v.crop, raw)

@@ -41,7 +41,7 @@ type site struct {
 
 // newSite makes a home directory that borrows models and runtime; the test is skipped where
 // they or the pictures are absent.
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{faces: filepath.Join(sharedtest.Dir(t, "faces"), "spoof_replay_attack")}
 	installed := sharedtest.Home(t)
@@ -65,7 +65,7 @@ type scene struct {
 }
 
 // configure writes what the camera shows and how the door is set; door are lines of [door].
-func (s *site) configure(t *testing.T, level string, scenes []scene, door ...string) {
+func (s *site) configure(t testing.TB, level string, scenes []scene, door ...string) {
 	t.Helper()
 	var list strings.Builder
 	list.WriteString("file,seconds\n")
@@ -118,7 +118,7 @@ func (s *site) try(t *testing.T, stdin string, args ...string) bool {
 }
 
 // enrol makes clients of the set people, each with one picture.
-func (s *site) enrol(t *testing.T, clients ...string) {
+func (s *site) enrol(t testing.TB, clients ...string) {
 	t.Helper()
 	for _, c := range clients {
 		s.run(t, "person", "add", "--id", c, "--name", c)
@@ -164,7 +164,7 @@ func (s *site) start(t testing.TB, name string, args ...string) *daemon {
 }
 
 // doord starts the door and waits until it answers.
-func (s *site) doord(t *testing.T) *daemon {
+func (s *site) doord(t testing.TB) *daemon {
 	t.Helper()
 	d := s.start(t, "doord")
 	programtest.Until(t, "doord listens", func() bool {
@@ -224,7 +224,7 @@ type event struct {
 }
 
 // events are the records after one, of the given kinds; all kinds where none is given.
-func (s *site) events(t *testing.T, since uint64, kinds ...string) []event {
+func (s *site) events(t testing.TB, since uint64, kinds ...string) []event {
 	t.Helper()
 	var out []event
 	for dec := json.NewDecoder(bytes.NewReader(s.run(t, "events", "--since", fmt.Sprint(since)))); dec.More(); {
@@ -261,7 +261,7 @@ func (s *site) last(t *testing.T) uint64 {
 }
 
 // verify checks the chain of records.
-func (s *site) verify(t *testing.T) {
+func (s *site) verify(t testing.TB) {
 	t.Helper()
 	var got struct {
 		OK bool `json:"ok"`
