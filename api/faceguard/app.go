@@ -35,7 +35,7 @@ func (g *guard) pages(mux *http.ServeMux) {
 	}
 	get(App, func(w http.ResponseWriter, r *http.Request) { g.app(w, r, page) })
 	for name, kind := range map[string]string{
-		"sdk.js": "text/javascript; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "app.css": "text/css; charset=utf-8",
+		"sdk.js": "text/javascript; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "words.js": "text/javascript; charset=utf-8", "app.css": "text/css; charset=utf-8",
 	} {
 		body, err := static.ReadFile("static/" + name)
 		if err != nil {

@@ -139,7 +139,7 @@ func TestLimits(t *testing.T) {
 func TestPages(t *testing.T) {
 	c := newClient(t, apitest.Options{})
 	for path, kind := range map[string]string{
-		"/faceguard/sdk.js": "text/javascript; charset=utf-8", "/faceguard/app.js": "text/javascript; charset=utf-8", "/faceguard/app.css": "text/css; charset=utf-8",
+		"/faceguard/sdk.js": "text/javascript; charset=utf-8", "/faceguard/app.js": "text/javascript; charset=utf-8", "/faceguard/words.js": "text/javascript; charset=utf-8", "/faceguard/app.css": "text/css; charset=utf-8",
 		"/faceguard/app": "text/html; charset=utf-8", "/faceguard/qr?code=ABCDEFGH": "image/svg+xml",
 	} {
 		a := c.s.Call(t, "GET", path, nil, nil)

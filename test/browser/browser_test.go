@@ -85,6 +85,7 @@ type setup struct {
 	denied bool     // nobody grants the camera
 	script string   // runs before every page
 	arrive string   // origin of the server as the page knows it; empty: its own
+	speaks string   // languages of the browser, as Accept-Language has them; empty: English
 }
 
 // chromium is the browser's program.
@@ -127,6 +128,9 @@ func (x *site) open(t *testing.T, s setup) context.Context {
 	}
 	if s.camera != nil {
 		options = append(options, chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-file-for-fake-video-capture", recording(t, s.camera)))
+	}
+	if s.speaks != "" {
+		options = append(options, chromedp.Flag("accept-lang", s.speaks))
 	}
 	if !s.denied {
 		options = append(options, chromedp.Flag("use-fake-ui-for-media-stream", true))
@@ -188,12 +192,23 @@ func result(ctx context.Context, t *testing.T) ending {
 	return e
 }
 
-// frame is the capture page.
+// frame is the capture page, once it is loaded: before that there is an empty one in its place.
 func frame(ctx context.Context, t *testing.T) *cdp.Node {
 	t.Helper()
-	var nodes []*cdp.Node
-	run(ctx, t, chromedp.Nodes("iframe", &nodes, chromedp.ByQuery))
-	return nodes[0]
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var nodes []*cdp.Node
+		run(ctx, t, chromedp.Nodes("iframe", &nodes, chromedp.ByQuery))
+		if d := nodes[0].ContentDocument; d != nil && d.DocumentURL != "" && d.DocumentURL != "about:blank" {
+			return nodes[0]
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("the capture page is not loaded")
+		}
+	}
 }
 
 func TestVerify(t *testing.T) {
@@ -331,6 +346,34 @@ func TestTroubles(t *testing.T) {
 		chromedp.Poll(`window.result && {result: window.result, messages, frames: document.querySelectorAll('iframe').length}`, &e, chromedp.WithPollingTimeout(patience)))
 	if want := map[string]any{"status": "error", "error": "token_missing"}; !maps.Equal(e.Result, want) || len(e.Messages) != 0 || e.Frames != 0 {
 		t.Errorf("without a token: %v", e)
+	}
+}
+
+// The page speaks the first of the browser's languages that it knows, and says everything in each.
+func TestLanguages(t *testing.T) {
+	f := apitest.NewFaces(t)
+	x := newSite(t)
+	for speaks, want := range map[string]string{"de-CH,en": "Zeigen Sie Ihr Gesicht", "cs,fr-FR,en": "Montrez votre visage", "es-MX": "Muestre su cara", "cs": "Show your face"} {
+		ctx := x.open(t, setup{camera: [][]byte{f.None(), f.None()}, speaks: speaks})
+		verify(ctx, t, x.token(t, "user_a"), "")
+		run(ctx, t, chromedp.WaitVisible("iframe", chromedp.ByQuery))
+		in := chromedp.FromNode(frame(ctx, t))
+		var title, say string
+		run(ctx, t, chromedp.WaitVisible("#phone", chromedp.ByQuery, in), chromedp.Text("h1", &title, chromedp.ByQuery, in), chromedp.Text("#say", &say, chromedp.ByQuery, in))
+		if title != want || say == "" {
+			t.Errorf("%s: the page is called %q and says %q, want %q", speaks, title, say, want)
+		}
+	}
+	ctx := x.open(t, setup{})
+	var differ []string
+	run(ctx, t, chromedp.Navigate(x.s.URL+"/faceguard/app"), chromedp.Evaluate(`(() => {
+		const list = (o) => Object.entries(o).flatMap(([k, v]) => typeof v === 'string' ? (v ? [k] : []) : list(v).map((n) => k + '.' + n));
+		const names = (o) => list(o).sort().join();
+		const { languages } = FaceGuardWords;
+		return Object.keys(languages).filter((l) => names(languages[l]) !== names(languages.en));
+	})()`, &differ))
+	if len(differ) > 0 {
+		t.Errorf("these do not say all that English says: %v", differ)
 	}
 }
 

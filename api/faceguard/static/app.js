@@ -23,31 +23,13 @@
   let closed = false;
   let mode = ''; // 'camera' or 'phone'
 
-  const hints = {
-    no_face: 'Show your face to the camera',
-    several_faces: 'One person at a time',
-    face_too_small: 'Come closer',
-    face_too_close: 'Step back a little',
-    cropped: 'Move your whole face into the picture',
-    near_border: 'Move your whole face into the picture',
-    angle: 'Look at the camera',
-    dark: 'More light on the face',
-    bright: 'Less light on the face',
-    blurred: 'Hold still',
-    occluded: 'Take off what covers the face',
-    eyes_closed: 'Open your eyes',
-  };
-
-  const sorry = {
-    camera_permission_denied: 'The camera is not allowed. Allow it in the settings of your browser.',
-    camera_unavailable: 'There is no camera here. Use a device that has one.',
-    camera_in_use: 'Something else is using the camera. Close it and try again.',
-    camera_constraints: 'This camera cannot be used.',
-    camera_insecure_context: 'The camera needs a page that is served securely.',
-    camera_unknown: 'The camera does not start.',
-    token_expired: 'This took too long. Start again.',
-    network_error: 'There is no connection.',
-  };
+  // What the page says, in the first of the browser's languages that it knows.
+  const words = FaceGuardWords.pick(navigator.languages);
+  document.documentElement.lang = words.lang;
+  document.title = document.querySelector('h1').textContent = words.title;
+  $('say').textContent = words.moment;
+  $('phone').textContent = words.usePhone;
+  $('close').setAttribute('aria-label', words.close);
 
   const say = (text) => { $('say').textContent = text; };
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -66,8 +48,8 @@
     closed = true;
     stop();
     show();
-    const text = { approved: 'Done', rejected: 'That did not work', canceled: 'Canceled', bypass_active: 'Done' }[reason];
-    say(text ? text + (code ? '. Go on at your other device.' : '') : sorry[more && more.error] || 'Something went wrong');
+    const text = { approved: words.done, rejected: words.rejected, canceled: words.canceled, bypass_active: words.done }[reason];
+    say(text ? text + (code ? words.goOn : '') : words.sorry[more && more.error] || words.wrong);
     if (window.parent !== window && listener) {
       window.parent.postMessage({ action: 'close', reason, ...more }, listener);
     }
@@ -88,7 +70,7 @@
         fail('network_error');
       }
       if (answer.status === 429) {
-        say('One moment');
+        say(words.moment);
         await sleep(1000 * (Number(answer.headers.get('Retry-After')) || 1));
         continue;
       }
@@ -150,10 +132,10 @@
   async function captureFaces() {
     mode = 'camera';
     show();
-    say('Allow the camera');
+    say(words.allow);
     await startCamera();
     show('video', 'oval', ...(portal ? ['phone'] : []));
-    let text = 'Look at the camera';
+    let text = words.look;
     while (!closed && mode === 'camera') {
       say(text);
       await sleep(LOOK);
@@ -163,10 +145,10 @@
         form.append('frame', await grab(), 'frame.jpg');
       }
       if (closed || mode !== 'camera') return;
-      say('One moment');
+      say(words.moment);
       const data = await call('POST', 'session/capture', session, form);
       if (!data || finish(data)) return;
-      text = hints[data.hint] || 'Look at the camera';
+      text = words.hints[data.hint] || words.look;
     }
   }
 
@@ -180,7 +162,7 @@
       $('qr').src = '/faceguard/qr?code=' + encodeURIComponent(made.code);
       $('code').textContent = made.code;
       show('qr', 'code');
-      say('Point your phone\u2019s camera at this');
+      say(words.point);
       while (Date.parse(made.expires_at) > Date.now()) {
         await sleep(POLL);
         if (closed) return;
