@@ -135,14 +135,32 @@ func live(client, which string) string {
 type daemon struct {
 	name  string
 	cmd   *exec.Cmd
-	log   *bytes.Buffer // read it after ended is closed
+	log   *logBuffer
 	ended chan struct{}
+}
+
+// A logBuffer keeps what a daemon logs, and may be read meanwhile.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // start runs a daemon until the test ends.
 func (s *site) start(t testing.TB, name string, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{name: name, log: new(bytes.Buffer), ended: make(chan struct{})}
+	d := &daemon{name: name, log: new(logBuffer), ended: make(chan struct{})}
 	d.cmd = exec.Command(filepath.Join(programs, name), append([]string{"--home", s.home}, args...)...) //nolint:noctx // ended by the test
 	d.cmd.Stderr = d.log
 	if err := d.cmd.Start(); err != nil {
@@ -157,7 +175,7 @@ func (s *site) start(t testing.TB, name string, args ...string) *daemon {
 		_ = d.cmd.Process.Kill() // it may have ended
 		wg.Wait()
 		if t.Failed() {
-			t.Logf("%s:\n%s", name, d.log.Bytes())
+			t.Logf("%s:\n%s", name, d.log)
 		}
 	})
 	return d
