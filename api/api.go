@@ -121,6 +121,9 @@ func (s *Service) Act(k store.Key) store.Act {
 	return store.Act{At: now, Clock: state, Source: access.SourceAPI(k.Label()), Patient: true}
 }
 
+// Now is this moment on the site's calendar: a document's last day ends there.
+func (s *Service) Now() time.Time { return time.Now().In(s.Kiosk.Policy().Zone()) }
+
 // Barred reports whether a person is blocked or outside their validity: no API finds them to be
 // anybody then. Of a clock that is not sure at least the moment counts that has certainly passed.
 func (s *Service) Barred(p access.Person) bool {

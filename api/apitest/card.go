@@ -8,6 +8,7 @@ import (
 	"image/jpeg"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/boombuler/barcode/pdf417"
 	"golang.org/x/image/draw"
@@ -29,6 +30,12 @@ func (f *Faces) Card() []byte {
 func (f *Faces) OldCard() []byte {
 	f.tb.Helper()
 	return f.card(zone("120131", 0))
+}
+
+// CardUntil is one that is valid until the day of a moment.
+func (f *Faces) CardUntil(at time.Time) []byte {
+	f.tb.Helper()
+	return f.card(zone(at.Format("060102"), 0))
 }
 
 // BadCard is one whose last check digit is wrong.

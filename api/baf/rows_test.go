@@ -144,3 +144,22 @@ func TestApplicantRows(t *testing.T) {
 		golden(t, c.face(a, f.A2()), 400, failure(120040, "Request is closed"))
 	}
 }
+
+// A document's last day ends where the site is.
+func TestLastDay(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	west, east := "Pacific/Pago_Pago", "Pacific/Kiritimati" // 25 hours apart
+	zone, err := time.LoadLocation(west)
+	if err != nil {
+		t.Fatal(err)
+	}
+	card := f.CardUntil(time.Now().In(zone))
+	for _, tt := range []struct{ zone, want string }{{east, `"status":1,"validationStatus":{"expired":true`}, {west, `"status":0,"validationStatus":{"expired":false`}} {
+		c.s.Rules(t, "time_zone = \""+tt.zone+"\"\n[doors.main]\n")
+		a := c.applicant(`{}`)
+		if got := c.post(validation, request(a, 1, f.A2(), card)); !strings.Contains(string(got.Body), tt.want) {
+			t.Errorf("%s: %s", tt.zone, got.Body)
+		}
+	}
+}

@@ -360,7 +360,7 @@ func (c *call) document(ctx context.Context, in *validationRequest, l *api.Look,
 		v.Status = statusError
 		return nil
 	}
-	now := time.Now()
+	now := c.Now()
 	v.DocumentType, v.Document, v.Valid.Document = kindOf(&d), textsOf(&d, now), &d.Valid
 	same, err := c.same(l, portrait)
 	if err != nil {

@@ -205,7 +205,7 @@ func (c *call) identify() (answer, error) {
 		return answer{}, refuse("The document supplied is not recognized!")
 	}
 	act := c.Act(c.key)
-	s := session{Info: newInfo(found, on, act.At, act.Clock), Portrait: portrait, Expires: found.Expiry().String()}
+	s := session{Info: newInfo(found, on, c.Now(), act.Clock), Portrait: portrait, Expires: found.Expiry().String()}
 	text, err := json.Marshal(s)
 	if err != nil {
 		return answer{}, err

@@ -177,7 +177,7 @@ func digits(phone string) string {
 // list answers GET, of one request where the path names it.
 func (c *call) list() (answer, error) {
 	id := c.request.PathValue("id")
-	now := time.Now()
+	now := c.Now()
 	clock, _ := c.Clock.Trust(now)
 	out := []listed{}
 	add := func(id string, r request) {
@@ -242,7 +242,7 @@ func (c *call) accept() (answer, error) {
 		return answer{}, err
 	}
 	act := c.Act(c.key)
-	if r.Accepted || !r.validated(act.At, act.Clock) {
+	if r.Accepted || !r.validated(c.Now(), act.Clock) {
 		return answer{}, errNotAccepted()
 	}
 	c.person = id

@@ -170,6 +170,23 @@ func TestTimeAndThreshold(t *testing.T) {
 	apitest.Golden(t, s.call(t, "DELETE", "/api/delete-request", mine, []byte(`{"id":7}`)), 400, jsonType, goldenBody)
 }
 
+// A document's last day ends where the site is.
+func TestLastDay(t *testing.T) {
+	s := newSite(t, apitest.Options{})
+	west, east := "Pacific/Pago_Pago", "Pacific/Kiritimati" // 25 hours apart
+	zone, err := time.LoadLocation(west)
+	if err != nil {
+		t.Fatal(err)
+	}
+	card := b64(s.faces.CardUntil(time.Now().In(zone)))
+	for name, days := range map[string]string{west: `"daysToExpiry":0`, east: `"daysToExpiry":-`} {
+		s.Rules(t, "time_zone = \""+name+"\"\n[doors.main]\n")
+		if got := s.post(t, "document-identification", fields{"frontImageBase64": card}); !strings.Contains(string(got.Body), days) {
+			t.Errorf("%s: %s", name, got.Body)
+		}
+	}
+}
+
 // What is shown is cut off and not rounded.
 func TestScoresAreCut(t *testing.T) {
 	for x, want := range map[score]string{.8: "0.800", .7999999: "0.799", 1: "1.000", 0: "0.000", .9085: "0.908"} {
