@@ -164,26 +164,46 @@ func TestCommonAnswers(t *testing.T) {
 	o := newOpener(t, apitest.Options{})
 	large := told{status: 413, body: "Request Entity Too Large", kind: "text/plain; charset=utf-8"}
 	rows := map[string][]told{ // in the order of apis
-		"no key": {problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(401, "required_field_missing", "Required field is missing"),
-			bafError(401, 401, "Unauthorized"), guardError(401, guardKey)},
-		"an unknown key": {problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
-			bafError(401, 401, "Unauthorized"), guardError(401, guardKey)},
-		"a key of another API": {problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
-			bafError(401, 401, "Unauthorized"), guardError(401, guardKey)},
-		"a revoked key": {problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
-			bafError(401, 401, "Unauthorized"), guardError(401, guardKey)},
-		"no scope": {problem(403, "Forbidden", "The API key does not allow this operation.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
-			bafError(403, 403, "Forbidden"), guardError(403, "Forbidden: valid key but insufficient permissions")},
-		"no JSON": {problem(400, "Bad Request", "Invalid request.", `"body is not valid JSON"`), lapisError(400, "invalid request body"), argosError(400, "invalid_data_format", argosFormat),
-			bafError(400, 400, "Bad Request"), guardError(400, guardBad)},
-		"too large": {problem(413, "Request Entity Too Large", "The request body is too large.", ""), large, argosError(413, "invalid_data_format", argosFormat),
-			bafError(413, 413, "Request Entity Too Large"), guardError(400, guardBad)},
-		"too often": {problem(429, "Too Many Requests", "Too many requests.", ""), lapisError(429, "too many requests"), argosError(429, "data_processing_error", "Data processing error"),
-			bafError(429, 429, "Too Many Requests"), guardError(429, guardMany)},
-		"a panic": {problem(500, "Internal Server Error", "Internal error.", ""), lapisError(500, "internal error"), argosError(500, "data_processing_error", "Data processing error"),
-			bafError(400, 120029, `Graphql error: "internal error"`), guardError(500, "Internal Server Error")},
-		"a wrong method": {problem(405, "Method Not Allowed", "The method is not allowed.", ""), lapisError(405, "method not allowed"), argosError(405, "invalid_data_format", argosFormat),
-			bafError(405, 405, "Method Not Allowed"), guardError(405, "Method Not Allowed")},
+		"no key": {
+			problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(401, "required_field_missing", "Required field is missing"),
+			bafError(401, 401, "Unauthorized"), guardError(401, guardKey),
+		},
+		"an unknown key": {
+			problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
+			bafError(401, 401, "Unauthorized"), guardError(401, guardKey),
+		},
+		"a key of another API": {
+			problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
+			bafError(401, 401, "Unauthorized"), guardError(401, guardKey),
+		},
+		"a revoked key": {
+			problem(401, "Unauthorized", "Invalid API key.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
+			bafError(401, 401, "Unauthorized"), guardError(401, guardKey),
+		},
+		"no scope": {
+			problem(403, "Forbidden", "The API key does not allow this operation.", ""), lapisError(401, "invalid api key"), argosError(403, "Invalid_projectId", "Fail to find the project data"),
+			bafError(403, 403, "Forbidden"), guardError(403, "Forbidden: valid key but insufficient permissions"),
+		},
+		"no JSON": {
+			problem(400, "Bad Request", "Invalid request.", `"body is not valid JSON"`), lapisError(400, "invalid request body"), argosError(400, "invalid_data_format", argosFormat),
+			bafError(400, 400, "Bad Request"), guardError(400, guardBad),
+		},
+		"too large": {
+			problem(413, "Request Entity Too Large", "The request body is too large.", ""), large, argosError(413, "invalid_data_format", argosFormat),
+			bafError(413, 413, "Request Entity Too Large"), guardError(400, guardBad),
+		},
+		"too often": {
+			problem(429, "Too Many Requests", "Too many requests.", ""), lapisError(429, "too many requests"), argosError(429, "data_processing_error", "Data processing error"),
+			bafError(429, 429, "Too Many Requests"), guardError(429, guardMany),
+		},
+		"a panic": {
+			problem(500, "Internal Server Error", "Internal error.", ""), lapisError(500, "internal error"), argosError(500, "data_processing_error", "Data processing error"),
+			bafError(400, 120029, `Graphql error: "internal error"`), guardError(500, "Internal Server Error"),
+		},
+		"a wrong method": {
+			problem(405, "Method Not Allowed", "The method is not allowed.", ""), lapisError(405, "method not allowed"), argosError(405, "invalid_data_format", argosFormat),
+			bafError(405, 405, "Method Not Allowed"), guardError(405, "Method Not Allowed"),
+		},
 	}
 	for i, p := range apis() {
 		t.Run(p.name, func(t *testing.T) {
@@ -318,8 +338,10 @@ func TestCommonDeadline(t *testing.T) {
 	})
 	big := o.Big() // 24 million pixels: nobody looks at them within a millisecond
 	for i, want := range []told{
-		{status: 504, body: `{"message":"Endpoint request timed out"}`}, lapisError(503, "service unavailable"),
-		argosError(503, "detection_server_error", "Cannot finish process of detecting face"), bafError(503, 503, "Service Unavailable"), {},
+		{status: 504, body: `{"message":"Endpoint request timed out"}`},
+		lapisError(503, "service unavailable"),
+		argosError(503, "detection_server_error", "Cannot finish process of detecting face"), bafError(503, 503, "Service Unavailable"),
+		{},
 	} {
 		p := apis()[i]
 		if p.name != store.APIFaceguard {

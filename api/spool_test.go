@@ -14,8 +14,11 @@ func TestSpool(t *testing.T) {
 		r    io.Reader
 		want string
 	}{
-		{strings.NewReader("abc"), "abc"}, {strings.NewReader(""), ""}, {iotest.OneByteReader(strings.NewReader("de")), "de"},
-		{iotest.DataErrReader(strings.NewReader("fgh")), "fgh"}, {strings.NewReader(""), ""},
+		{strings.NewReader("abc"), "abc"},
+		{strings.NewReader(""), ""},
+		{iotest.OneByteReader(strings.NewReader("de")), "de"},
+		{iotest.DataErrReader(strings.NewReader("fgh")), "fgh"},
+		{strings.NewReader(""), ""},
 	} {
 		got, err := s.Read(tt.r)
 		if err != nil || string(got) != tt.want || cap(got) != len(got) {
