@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"facegate/access"
+	"facegate/document"
 	"facegate/kiosk"
 	"facegate/store"
 )
@@ -97,21 +98,27 @@ type Camera interface {
 	Capture(ctx context.Context) (jpeg []byte, err error)
 }
 
+// A DocumentReader reads the document in a picture file, as [document.Reader] does.
+type DocumentReader interface {
+	ReadFile(ctx context.Context, picture []byte) (document.Document, error)
+}
+
 // A Service is what the APIs work on. Its fields are set before the server starts and not
 // changed afterwards.
 type Service struct {
-	DB     *store.DB
-	Judge  Judge
-	Camera Camera    // nil: there is none
-	Fleet  Directory // nil: the kiosk is by itself
-	Kiosk  *kiosk.Kiosk
-	Clock  kiosk.Clock
-	Keys   *Keys
-	Tally  *Tally
-	Room   *Room  // for large bodies
-	Site   string // its name
-	Door   string // this kiosk's
-	Log    *slog.Logger
+	DB        *store.DB
+	Judge     Judge
+	Camera    Camera    // nil: there is none
+	Fleet     Directory // nil: the kiosk is by itself
+	Documents DocumentReader
+	Kiosk     *kiosk.Kiosk
+	Clock     kiosk.Clock
+	Keys      *Keys
+	Tally     *Tally
+	Room      *Room  // for large bodies
+	Site      string // its name
+	Door      string // this kiosk's
+	Log       *slog.Logger
 }
 
 // Act is an act of this moment by the holder of a key.
@@ -123,6 +130,22 @@ func (s *Service) Act(k store.Key) store.Act {
 
 // Now is this moment on the site's calendar: a document's last day ends there.
 func (s *Service) Now() time.Time { return time.Now().In(s.Kiosk.Policy().Zone()) }
+
+// documentWait is how long a document may take, with its wait.
+const documentWait = 15 * time.Second
+
+// ReadDocument reads the document in a picture that the judge has found fit. The error wraps
+// [document.ErrNotRecognized], is an [*Error] of code Busy where others are read for too long, or is
+// a failure of our own.
+func (s *Service) ReadDocument(ctx context.Context, picture []byte) (document.Document, error) {
+	ctx, cancel := context.WithTimeout(ctx, documentWait)
+	defer cancel()
+	d, err := s.Documents.ReadFile(ctx, picture)
+	if ctx.Err() != nil {
+		err = &Error{Code: Busy, RetryAfter: time.Second, Err: ctx.Err()}
+	}
+	return d, err
+}
 
 // Barred reports whether a person is blocked or outside their validity: no API finds them to be
 // anybody then. Of a clock that is not sure at least the moment counts that has certainly passed.

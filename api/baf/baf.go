@@ -19,15 +19,12 @@ import (
 
 	"facegate/access"
 	"facegate/api"
-	"facegate/document"
 	"facegate/store"
 )
 
 // Register adds the API's routes to mux.
-func Register(mux *http.ServeMux, s *api.Service) { register(mux, s, document.Open()) }
-
-func register(mux *http.ServeMux, s *api.Service, documents reader) {
-	h := &handlers{s, documents, make(chan struct{}, 1)}
+func Register(mux *http.ServeMux, s *api.Service) {
+	h := &handlers{s}
 	for _, prefix := range []string{"", "/publicapi"} {
 		api.Routes{Mux: mux, Fail: h.fail}.Nothing(prefix + "/api/v2/")
 		h.route(mux, prefix+"/api/v2/public/Validation", methods{http.MethodPost: {store.ScopeAuthenticate, (*call).validate}})
@@ -39,11 +36,7 @@ func register(mux *http.ServeMux, s *api.Service, documents reader) {
 	}
 }
 
-type handlers struct {
-	*api.Service
-	documents reader
-	reading   chan struct{} // holds a token while a document is read
-}
+type handlers struct{ *api.Service }
 
 // A call is one call by the holder of a key.
 type call struct {

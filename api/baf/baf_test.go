@@ -1,6 +1,7 @@
 package baf_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"facegate/api"
 	"facegate/api/apitest"
 	"facegate/api/baf"
+	"facegate/document"
 	"facegate/store"
 )
 
@@ -391,10 +393,20 @@ func TestDocuments(t *testing.T) {
 	})
 }
 
+// broken is a reader of documents that breaks down.
+type broken struct{}
+
+func (broken) ReadFile(context.Context, []byte) (document.Document, error) {
+	return document.Document{}, document.ErrEngine
+}
+
 // A reader that breaks down is an error of ours that takes no attempt from the applicant.
 func TestReaderFails(t *testing.T) {
 	f := apitest.NewFaces(t)
-	c := newClientOf(t, baf.RegisterBroken, apitest.Options{})
+	c := newClientOf(t, func(mux *http.ServeMux, s *api.Service) {
+		s.Documents = broken{}
+		baf.Register(mux, s)
+	}, apitest.Options{})
 	a := c.applicant(`{}`)
 	golden(t, c.post(validation, request(a, 1, f.A2(), f.Card())), 200,
 		strings.Replace(of(a, 1, 5, 3, null, yes, yes, null, "[]"), `"documentType":10`, `"documentType":1`, 1))

@@ -1,18 +1,11 @@
 package baf
 
 import (
-	"context"
 	"strings"
 	"time"
 
 	"facegate/document"
-	"facegate/pipeline/imgproc"
 )
-
-// A reader reads documents. It is a [document.Reader], or what a test breaks.
-type reader interface {
-	Read(ctx context.Context, m *imgproc.Image) (document.Document, error)
-}
 
 // The kinds of document, as the API numbers them.
 const (

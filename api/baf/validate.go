@@ -14,7 +14,6 @@ import (
 	"facegate/internal/logkey"
 	"facegate/kiosk"
 	"facegate/pipeline/face"
-	"facegate/pipeline/imgproc"
 	"facegate/pipeline/match"
 	"facegate/store"
 	"facegate/store/seal"
@@ -348,13 +347,14 @@ func (c *call) document(ctx context.Context, in *validationRequest, l *api.Look,
 		v.invalid("frontImageBase64 is no picture that can be used")
 		return nil
 	}
-	d, err := c.read(ctx, picture)
+	d, err := c.ReadDocument(ctx, picture)
+	busy, ok := errors.AsType[*api.Error](err)
 	switch {
 	case errors.Is(err, document.ErrNotRecognized):
 		v.invalid("the document is not recognized")
 		return nil
-	case ctx.Err() != nil:
-		return &api.Error{Code: api.Busy, RetryAfter: time.Second, Err: ctx.Err()}
+	case ok:
+		return busy
 	case err != nil:
 		c.Log.ErrorContext(ctx, "document not read", logkey.Error, err)
 		v.Status = statusError
@@ -385,21 +385,6 @@ func (c *call) document(ctx context.Context, in *validationRequest, l *api.Look,
 		v.Status, v.DocumentSuccess = statusError, nil // nobody can say whether it has expired
 	}
 	return nil
-}
-
-// read reads a document. One picture at a time is decoded for that, as large as it may be.
-func (c *call) read(ctx context.Context, picture []byte) (document.Document, error) {
-	select {
-	case c.reading <- struct{}{}:
-		defer func() { <-c.reading }()
-	case <-ctx.Done():
-		return document.Document{}, ctx.Err()
-	}
-	img, err := imgproc.Decode(picture)
-	if err != nil {
-		return document.Document{}, err
-	}
-	return c.documents.Read(ctx, img)
 }
 
 // front is the picture of a call's document.

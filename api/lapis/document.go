@@ -15,7 +15,6 @@ import (
 	"facegate/api"
 	"facegate/document"
 	"facegate/document/mrz"
-	"facegate/pipeline/imgproc"
 	"facegate/store"
 )
 
@@ -192,11 +191,11 @@ func (c *call) identify() (answer, error) {
 		if found != nil {
 			continue
 		}
-		d, err := c.readDocument(picture)
+		d, err := c.ReadDocument(c.ctx(), picture)
 		switch {
 		case errors.Is(err, document.ErrNotRecognized):
 		case err != nil:
-			return answer{}, busy(c.ctx(), fmt.Errorf("read document: %w", err))
+			return answer{}, fmt.Errorf("read document: %w", err)
 		case d.Valid:
 			found, on = &d, s.name
 		}
@@ -221,21 +220,6 @@ func (c *call) identify() (answer, error) {
 		ID   string `json:"documentIdentificationId"`
 		Info info   `json:"idInformation"`
 	}{id, s.Info})
-}
-
-// readDocument reads a picture whose size the judge has found fit. One is decoded at a time.
-func (c *call) readDocument(picture []byte) (document.Document, error) {
-	select {
-	case c.reading <- struct{}{}:
-		defer func() { <-c.reading }()
-	case <-c.ctx().Done():
-		return document.Document{}, c.ctx().Err()
-	}
-	img, err := imgproc.Decode(picture)
-	if err != nil {
-		return document.Document{}, err
-	}
-	return c.documents.Read(c.ctx(), img)
 }
 
 // isPicture reports whether data begins as a JPEG or PNG whose size is told.

@@ -22,32 +22,23 @@ import (
 	"facegate/access"
 	"facegate/api"
 	"facegate/api/fetch"
-	"facegate/document"
 	"facegate/internal/logkey"
-	"facegate/pipeline/imgproc"
 	"facegate/store"
 )
 
 // Register serves the API at its published paths.
-func Register(mux *http.ServeMux, s *api.Service) { register(mux, s, document.Open(), fetch.Fetcher{}) }
-
-// A reader reads documents.
-type reader interface {
-	Read(ctx context.Context, m *imgproc.Image) (document.Document, error)
-}
+func Register(mux *http.ServeMux, s *api.Service) { register(mux, s, fetch.Fetcher{}) }
 
 type handler struct {
 	*api.Service
-	documents reader
-	fetcher   fetch.Fetcher // without hosts, which are the project's
-	reading   chan struct{} // one picture of a document at a time
+	fetcher fetch.Fetcher // without hosts, which are the project's
 
 	accepting sync.Mutex // one request at a time
 }
 
 // register is [Register] with what tests put in place of the internet.
-func register(mux *http.ServeMux, s *api.Service, documents reader, fetcher fetch.Fetcher) {
-	h := &handler{Service: s, documents: documents, fetcher: fetcher, reading: make(chan struct{}, 1)}
+func register(mux *http.ServeMux, s *api.Service, fetcher fetch.Fetcher) {
+	h := &handler{Service: s, fetcher: fetcher}
 	type route struct {
 		method, path, scope string
 		do                  func(*call) (answer, error)
@@ -245,11 +236,3 @@ func (c *call) owner() string {
 
 // ctx is the context of the call.
 func (c *call) ctx() context.Context { return c.request.Context() }
-
-// busy is an error where ctx has ended, and err elsewhere.
-func busy(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return &api.Error{Code: api.Busy, RetryAfter: time.Second, Err: ctx.Err()}
-	}
-	return err
-}

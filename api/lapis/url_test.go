@@ -14,7 +14,6 @@ import (
 	"facegate/api"
 	"facegate/api/apitest"
 	"facegate/api/fetch"
-	"facegate/document"
 	"facegate/store"
 )
 
@@ -50,7 +49,7 @@ func TestURL(t *testing.T) {
 	}
 	fetcher.Roots.AddCert(server.Certificate())
 	s := &site{faces: faces, keys: map[string]string{}, uses: map[string]int{}, Server: apitest.New(t, func(mux *http.ServeMux, s *api.Service) {
-		register(mux, s, document.Open(), fetcher)
+		register(mux, s, fetcher)
 	}, apitest.Options{})}
 	s.Update(t, func(tx *store.Tx) error {
 		_, err := tx.SetProject(store.Project{API: store.APILapis, Name: "mine", Settings: json.RawMessage(`{"hosts":["example.com","inside.example.com"]}`)})
