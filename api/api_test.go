@@ -52,6 +52,9 @@ func TestDecode(t *testing.T) {
 			t.Errorf("%s: got %v, want malformed", name, err)
 		}
 	}
+	if err := Decode([]byte(`{"a":"x","A":"y"}`), &v); err != nil || v.A != "y" {
+		t.Errorf("names that differ in case: %q, %v", v.A, err)
+	}
 	for name, body := range map[string]string{
 		"unknown fields": `{"x":1,"A":"y"}`, "a name at two places": `{"A":"1","B":{"A":"2"},"x":[{"A":1},{"A":2}]}`,
 		"deep enough": strings.Repeat(`{"x":`, 31) + "{}" + strings.Repeat("}", 31), "blanks": " \n{} ",

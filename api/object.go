@@ -12,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Limits of an Object.
@@ -21,9 +24,8 @@ const (
 )
 
 // An Object is a JSON object with texts that may be very long. The whole takes the memory of one
-// copy: long texts stay where they were read to, and are decoded there. In what [Object.Decode]
-// gives a long text is a mark, which [Object.Text] and [Object.Base64] turn back. It is not safe
-// for concurrent use.
+// copy: long texts stay where they were read to, and are decoded there. It is not safe for
+// concurrent use.
 type Object struct {
 	small []byte   // the object, with marks in place of the long texts
 	long  [][]byte // without quotes
@@ -71,6 +73,10 @@ func readAll(r io.Reader, n, limit int64) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// A Long is a string of an [Object] that may be a long text, or a mark that stands for it, which
+// [Object.Text] and [Object.Base64] turn back.
+type Long string
 
 // NewObject takes the long texts out of JSON, whose memory it keeps. Whether the rest is JSON is
 // found when it is decoded. The error is an [*Error] of code Malformed.
@@ -156,16 +162,36 @@ func isHex(b []byte) bool {
 // Empty reports whether there was no body at all.
 func (o *Object) Empty() bool { return len(o.small) == 0 }
 
-// Decode reads the object into v by the rules of [Decode].
-func (o *Object) Decode(v any) error { return Decode(o.small, v) }
+// Decode reads the object into v by the rules of [Decode]. A long text is refused where v has a
+// string that is no [Long].
+func (o *Object) Decode(v any) error {
+	return decode(o.small, v, json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, s *string) error {
+		if dec.PeekKind() != '"' {
+			return json.SkipFunc
+		}
+		t, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		var short bool
+		if *s, short = o.Short(Long(t.String())); !short {
+			return errors.New("a text is too long")
+		}
+		return nil
+	})))
+}
 
-// Long reports whether a string of what was decoded is the mark of a long text.
-func (o *Object) Long(s string) bool { return strings.HasPrefix(s, o.mark) }
+// Short is a string that stands for itself.
+func (o *Object) Short(s Long) (text string, ok bool) {
+	if strings.HasPrefix(string(s), o.mark) {
+		return "", false
+	}
+	return string(s), true
+}
 
-// Text is a string of what was decoded, or the text that it is the mark of, as it stands in the
-// JSON. A long one shares the body's memory.
-func (o *Object) Text(s string) []byte {
-	number, ok := strings.CutPrefix(s, o.mark)
+// Text is the text of a string, as it stands in the JSON. A long one shares the body's memory.
+func (o *Object) Text(s Long) []byte {
+	number, ok := strings.CutPrefix(string(s), o.mark)
 	if !ok {
 		return []byte(s)
 	}
@@ -176,12 +202,12 @@ func (o *Object) Text(s string) []byte {
 	return o.long[i]
 }
 
-// Base64 is what a string of what was decoded, or the text that it is the mark of, says in
-// base64, as [Base64] reads it. A long text can be decoded once: what is decoded takes its place.
-// The error wraps ErrBase64, or is an [*Error] of code TooLarge where there are more than limit
-// characters.
-func (o *Object) Base64(s string, limit int) ([]byte, error) {
-	return decodeInPlace(o.Text(s), o.Long(s), limit)
+// Base64 is what the text of a string says in base64. A long text can be decoded once: what is
+// decoded takes its place. The error wraps ErrBase64, or is an [*Error] of code TooLarge where
+// there are more than limit characters.
+func (o *Object) Base64(s Long, limit int) ([]byte, error) {
+	_, short := o.Short(s)
+	return decodeInPlace(o.Text(s), !short, limit)
 }
 
 // maxPrefix is the longest data: prefix there is.

@@ -23,7 +23,11 @@ func TestObject(t *testing.T) {
 			t.Errorf("%s: got %v, want malformed", name, err)
 		}
 	}
-	var v struct{ A, B, C string }
+	var v struct {
+		A Long   `json:"a"`
+		B string `json:"b"`
+		C Long   `json:"c"`
+	}
 	o, err := NewObject([]byte(`{"a":"` + long + `","b":"short","c":"` + long + `\u0042"}`))
 	if err == nil {
 		err = o.Decode(&v)
@@ -31,8 +35,17 @@ func TestObject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(o.Text(v.A)) != long || string(o.Text(v.B)) != "short" || !o.Long(v.A) || o.Long(v.B) || o.Empty() {
-		t.Errorf("got %d bytes, %q", len(o.Text(v.A)), o.Text(v.B))
+	if string(o.Text(v.A)) != long || v.B != "short" || o.Empty() {
+		t.Errorf("got %d bytes, %q", len(o.Text(v.A)), v.B)
+	}
+	if _, short := o.Short(v.A); short {
+		t.Error("a long text is called short")
+	}
+	var names struct {
+		A string `json:"a"`
+	}
+	if err := o.Decode(&names); code(err) != Malformed {
+		t.Errorf("a long text for a short one: %v", err)
 	}
 	if _, err := o.Base64(v.C, longText); code(err) != TooLarge {
 		t.Errorf("got %v, want too large", err)
@@ -51,7 +64,9 @@ func TestObjectBase64(t *testing.T) {
 			plain, strings.TrimRight(plain, "="), "data:x/y;base64," + plain, strings.ReplaceAll(plain, "/", `\/`),
 			strings.NewReplacer("+", `\u002B`, "/", `\u002f`).Replace(plain),
 		} {
-			var v struct{ A string }
+			var v struct {
+				A Long `json:"a"`
+			}
 			o, err := NewObject([]byte(`{"a":"` + text + `"}`))
 			if err == nil {
 				err = o.Decode(&v)
@@ -80,7 +95,9 @@ func TestObjectMemory(t *testing.T) {
 	data := []byte(`{"a":"` + strings.Repeat("A", size) + `"}`)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	var v struct{ A string }
+	var v struct {
+		A Long `json:"a"`
+	}
 	o, err := NewObject(data)
 	if err == nil {
 		err = o.Decode(&v)
@@ -105,7 +122,12 @@ func FuzzObject(f *testing.F) {
 	f.Add([]byte(`{"a":"\"` + strings.Repeat(`\/`, longText) + `"`))
 	f.Add([]byte(`{"a":"` + strings.Repeat(`\u002B`, longText) + `","a":""}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var in, want struct{ A, B string }
+		var in struct {
+			A Long `json:"a"`
+		}
+		var want struct {
+			A string `json:"a"`
+		}
 		plain := slices.Clone(data)
 		o, err := NewObject(data)
 		if err == nil {
@@ -120,9 +142,12 @@ func FuzzObject(f *testing.F) {
 		if err := Decode(plain, &want); err != nil {
 			t.Fatalf("%q is read, but %v", plain, err)
 		}
-		var text string
-		if got := o.Text(in.A); o.Long(in.A) && json.Unmarshal([]byte(`"`+string(got)+`"`), &text) != nil || !o.Long(in.A) && string(got) != want.A || o.Long(in.A) && text != want.A {
-			t.Errorf("%q: %q, want %q", plain, got, want.A)
+		text, short := o.Short(in.A)
+		if !short {
+			err = json.Unmarshal([]byte(`"`+string(o.Text(in.A))+`"`), &text)
+		}
+		if err != nil || text != want.A {
+			t.Errorf("%q: %q, %v, want %q", plain, text, err, want.A)
 		}
 		_, _ = o.Base64(in.A, math.MaxInt) // only that it ends
 	})

@@ -31,6 +31,8 @@ const (
 func Register(mux *http.ServeMux, s *api.Service) {
 	h := &handler{s}
 	routes := api.Routes{Mux: mux, Fail: h.fail}
+	routes.Nothing(pathPost + "/")
+	routes.Nothing("/v3/")
 	routes.Handle("POST "+pathPost, h.authenticate)
 	routes.Handle("POST "+pathV3, h.authenticate)
 	routes.Handle("GET "+pathV3, h.list)

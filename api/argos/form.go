@@ -103,19 +103,19 @@ func (h *handler) readJSON(r *http.Request) (*form, func(), error) {
 	}
 	f := &form{}
 	var in struct {
-		Submission string `json:"submissionId"`
-		Picture    string `json:"faceImage"`
-		User       string `json:"userId"`
-		CF1        string `json:"cf1"`
-		CF2        string `json:"cf2"`
-		CF3        string `json:"cf3"`
+		Submission string   `json:"submissionId"`
+		Picture    api.Long `json:"faceImage"`
+		User       string   `json:"userId"`
+		CF1        string   `json:"cf1"`
+		CF2        string   `json:"cf2"`
+		CF3        string   `json:"cf3"`
 	}
 	if err := o.Decode(&in); err != nil {
 		return nil, nil, err
 	}
 	f.submission, f.user, f.custom, f.given = in.Submission, in.User, [3]string{in.CF1, in.CF2, in.CF3}, in.Picture != ""
 	for _, text := range f.fields() {
-		if len(*text) > maxField || o.Long(*text) || !printable(*text) {
+		if len(*text) > maxField || !printable(*text) {
 			return nil, nil, errFormat(http.StatusBadRequest, errors.New("a field is too long or not text"))
 		}
 	}

@@ -102,7 +102,7 @@ func (c *call) owner() string { return c.key.Project }
 // project's.
 func (c *call) applicant(tx *store.Tx, id string) (applicant, store.Record, error) {
 	var a applicant
-	absent := &missing{id[:min(len(id), 64)]}
+	absent := &missing{strings.ToValidUTF8(id[:min(len(id), 64)], "")}
 	if id == "" || len(id) > 64 {
 		return a, store.Record{}, absent
 	}

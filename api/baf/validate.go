@@ -30,9 +30,9 @@ const (
 // A validationRequest is what is validated. Of a picture nil is none, and empty is empty.
 type validationRequest struct {
 	Model struct {
-		FaceImage    *string `json:"faceImageBase64"`
-		FrontImage   *string `json:"frontImageBase64"`
-		DocumentType int     `json:"documentType"`
+		FaceImage    *api.Long `json:"faceImageBase64"`
+		FrontImage   *api.Long `json:"frontImageBase64"`
+		DocumentType int       `json:"documentType"`
 	} `json:"model"`
 	ApplicantID string `json:"applicantId"`
 	EndeavorID  string `json:"endeavorId"`

@@ -290,6 +290,9 @@ func (g *guard) begin(_ http.ResponseWriter, r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	a := answer{key: c.key, person: p.Customer, message: "Session created"}
+	if err := g.admit(r.Context(), p.Customer); err != nil {
+		return a, err
+	}
 	err = g.s.DB.Update(r.Context(), c.act, func(tx *store.Tx) error {
 		s, held, err := c.session(tx)
 		if err != nil {
@@ -339,6 +342,9 @@ func (g *guard) config(_ http.ResponseWriter, r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	a := answer{key: c.key, person: p.Customer, message: "Configuration"}
+	if err := g.admit(r.Context(), p.Customer); err != nil {
+		return a, err
+	}
 	photos, err := g.basePhotos(r.Context(), p.Customer)
 	origins := c.workflow.Origins
 	if origins == nil {

@@ -50,6 +50,9 @@ func (g *guard) makeCode(_ http.ResponseWriter, r *http.Request) (answer, error)
 		return answer{}, err
 	}
 	a := answer{key: c.key, person: p.Customer, message: "Short code created"}
+	if err := g.admit(r.Context(), p.Customer); err != nil {
+		return a, err
+	}
 	code := newCode()
 	err = g.s.DB.Update(r.Context(), c.act, func(tx *store.Tx) error {
 		if _, _, err := c.session(tx); err != nil {
@@ -118,6 +121,9 @@ func (g *guard) redeemCode(_ http.ResponseWriter, r *http.Request) (answer, erro
 		return a, err
 	}
 	a.key, a.person = c.key, s.Customer
+	if err := g.admit(ctx, s.Customer); err != nil {
+		return a, err
+	}
 	err = g.s.DB.Update(ctx, c.act, func(tx *store.Tx) error {
 		if _, err := tx.TakeRecord(codeKind, codeID(code)); err != nil {
 			return err

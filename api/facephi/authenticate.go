@@ -58,8 +58,8 @@ func (c *call) authenticate(ctx context.Context, f fields) (*answer, error) {
 	registered := f.bytes("registeredTemplateRaw", &errs)
 	image := f.bytes("image", &errs)
 	var live []byte
-	best, _ := f.text("bestImageToken")
-	capture, fromCamera := strings.CutPrefix(best, capturePrefix)
+	token, _ := f.text("bestImageToken")
+	capture, fromCamera := strings.CutPrefix(token, capturePrefix)
 	if !fromCamera {
 		live = f.bytes("bestImageToken", &errs)
 	}
@@ -74,7 +74,7 @@ func (c *call) authenticate(ctx context.Context, f fields) (*answer, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if best == "" {
+	if !f.has("bestImageToken") {
 		return a.judgeTemplate(ctx, template)
 	}
 	if fromCamera {

@@ -26,14 +26,22 @@ func (f fields) has(name string) bool {
 	return ok && string(v) != "null" && string(v) != `""`
 }
 
-// text is a member that is a string.
-func (f fields) text(name string) (string, bool) {
-	var s string
+// long is a member that is a string.
+func (f fields) long(name string) (s api.Long, ok bool) {
 	if !f.has(name) {
 		return "", false
 	}
 	err := json.Unmarshal(f.members[name], &s)
 	return s, err == nil
+}
+
+// text is a member that is a string of no great length.
+func (f fields) text(name string) (string, bool) {
+	s, ok := f.long(name)
+	if !ok {
+		return "", false
+	}
+	return f.object.Short(s)
 }
 
 // missing are the errors for the members that are absent, in the order given. Of two that stand
@@ -54,7 +62,7 @@ func (f fields) bytes(name string, errs *[]string) []byte {
 	if !f.has(name) {
 		return nil
 	}
-	s, ok := f.text(name)
+	s, ok := f.long(name)
 	b, err := f.object.Base64(s, api.MaxBody)
 	if !ok || err != nil || len(b) == 0 {
 		*errs = append(*errs, name+" is not valid base64")
@@ -65,14 +73,17 @@ func (f fields) bytes(name string, errs *[]string) []byte {
 
 // userID is the member of that name; errs gains what is wrong with it.
 func (f fields) userID(errs *[]string) string {
-	id, _ := f.text("userId")
+	id, ok := f.text("userId")
 	digits := 0
 	for _, r := range id {
 		if unicode.IsDigit(r) {
 			digits++
 		}
 	}
-	if f.has("userId") && digits < 2 {
+	switch _, text := f.long("userId"); {
+	case text && !ok:
+		*errs = append(*errs, "userId is too long")
+	case f.has("userId") && digits < 2:
 		*errs = append(*errs, "userId must contain at least two digits")
 	}
 	return id
@@ -92,7 +103,7 @@ func (f fields) notes(data map[string]string) {
 		from string
 		to   string
 	}{{f, "merchantReferenceId", "reference"}, {tracking, "extraData", "extra"}, {tracking, "operationId", "operation"}} {
-		if s, ok := n.in.text(n.from); ok && len(s) <= maxNote && !f.object.Long(s) && !strings.ContainsFunc(s, unicode.IsControl) {
+		if s, ok := n.in.text(n.from); ok && len(s) <= maxNote && !strings.ContainsFunc(s, unicode.IsControl) {
 			data[n.to] = s
 		}
 	}

@@ -5,7 +5,7 @@ const (
 	maxText  = 30 << 20         // characters of base64
 	maxBody  = maxText + 64<<10 // bytes
 	maxMedia = maxText / 4 * 3  // bytes of a picture or video
-	maxPlain = 256              // bytes of any other text
+	maxPlain = 256              // bytes of an email address or telephone number
 )
 
 // read reads the body of a call.
@@ -15,6 +15,3 @@ func (c *call) read() error {
 	c.body = o
 	return err
 }
-
-// plain reports whether a string of the body is a short text.
-func (c *call) plain(s string) bool { return len(s) <= maxPlain && !c.body.Long(s) }

@@ -140,12 +140,12 @@ func days(now time.Time, to mrz.Date) int {
 // identify answers step 1.
 func (c *call) identify() (answer, error) {
 	var in struct {
-		Front  string `json:"frontImage"`
-		Front6 string `json:"frontImageBase64"`
-		Back   string `json:"backImage"`
-		Back6  string `json:"backImageBase64"`
-		Side   string `json:"sideImage"`
-		Side6  string `json:"sideImageBase64"`
+		Front  api.Long `json:"frontImage"`
+		Front6 api.Long `json:"frontImageBase64"`
+		Back   api.Long `json:"backImage"`
+		Back6  api.Long `json:"backImageBase64"`
+		Side   api.Long `json:"sideImage"`
+		Side6  api.Long `json:"sideImageBase64"`
 	}
 	if err := c.body.Decode(&in); err != nil {
 		return answer{}, err
@@ -153,7 +153,8 @@ func (c *call) identify() (answer, error) {
 	const invalid = "invalid document (front, side, back) image provided"
 	words := mediaWords{url: invalid, base64: invalid, both: "only one image is accepted per document side!", limit: api.MaxBody}
 	type side struct {
-		name, url, base64 string
+		name        string
+		url, base64 api.Long
 	}
 	sides := []side{{"front", in.Front, in.Front6}, {"back", in.Back, in.Back6}, {"side", in.Side, in.Side6}}
 	// What was given twice is refused before anything is fetched or decoded.
@@ -237,7 +238,7 @@ type mediaWords struct {
 }
 
 // media is a picture or video that was given by URL or as base64; a data: URL is base64.
-func (c *call) media(url, base64 string, words mediaWords) ([]byte, error) {
+func (c *call) media(url, base64 api.Long, words mediaWords) ([]byte, error) {
 	switch {
 	case url != "" && base64 != "":
 		return nil, refuse(words.both)

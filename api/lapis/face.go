@@ -14,9 +14,9 @@ func errMismatch() error { return refuse("Face match verification FAILED!") }
 // face answers step 2. Nobody looks whether the face is alive, so the audit trail gets no score.
 func (c *call) face() (answer, error) {
 	var in struct {
-		URL    string `json:"faceImage"`
-		Base64 string `json:"faceImageBase64"`
-		ID     string `json:"documentIdentificationId"`
+		URL    api.Long `json:"faceImage"`
+		Base64 api.Long `json:"faceImageBase64"`
+		ID     string   `json:"documentIdentificationId"`
 	}
 	if err := c.body.Decode(&in); err != nil {
 		return answer{}, err

@@ -27,9 +27,9 @@ func errLifeless() error { return refuse(":liveliness verification FAILED!") }
 // liveliness answers step 3.
 func (c *call) liveliness() (answer, error) {
 	var in struct {
-		URL    string `json:"faceVideo"`
-		Base64 string `json:"faceVideoBase64"`
-		ID     string `json:"documentIdentificationId"`
+		URL    api.Long `json:"faceVideo"`
+		Base64 api.Long `json:"faceVideoBase64"`
+		ID     string   `json:"documentIdentificationId"`
 	}
 	if err := c.body.Decode(&in); err != nil {
 		return answer{}, err

@@ -115,7 +115,7 @@ func (c *call) create() (answer, error) {
 	if err := c.body.Decode(&in); err != nil {
 		return answer{}, err
 	}
-	if a, err := mail.ParseAddress(in.Email); err != nil || a.Address != in.Email || !c.plain(in.Email) || digits(in.Phone) == "" {
+	if a, err := mail.ParseAddress(in.Email); err != nil || a.Address != in.Email || max(len(in.Email), len(in.Phone)) > maxPlain || digits(in.Phone) == "" {
 		return answer{}, refuse("invalid request body")
 	}
 	act := c.Act(c.key)

@@ -299,65 +299,89 @@ func (d *daemon) peak(t testing.TB) {
 }
 
 // BenchmarkDecisionUnderLoad compares, in one run, how long somebody stands before the camera
-// until they are let in while nobody calls and while 64 clients call without a pause.
+// until they are let in: while nobody calls, while 64 clients call without a pause whatever they
+// are told, and while a thousand call that come back when they are told to.
 func BenchmarkDecisionUnderLoad(b *testing.B) {
 	f := apitest.NewFaces(b)
 	v := serve(b, nil)
-	body := []byte(`{"imageBuffer":"` + b64(f.A2()) + `"}`)
-	visits := func(from, to time.Time) []time.Duration {
-		var all []time.Duration
-		for line := range strings.Lines(v.kiosk.log.String()) {
-			m := regexp.MustCompile(`^time=(\S+) .*msg=decision .*visit=(\S+)`).FindStringSubmatch(line)
-			if m == nil {
-				continue
-			}
-			at, err := time.Parse(time.RFC3339Nano, m[1])
-			d, derr := time.ParseDuration(m[2])
-			if err != nil || derr != nil {
-				b.Fatal(line)
-			}
-			if at.After(from) && at.Before(to) {
-				all = append(all, d)
-			}
-		}
-		slices.Sort(all)
-		return all
+	kind, form := picture(b, "005", f.A2())
+	calls := []call{
+		{api: "facephi", path: "/services/evaluatePassiveLiveness", body: []byte(`{"imageBuffer":"` + b64(f.A2()) + `"}`)},
+		{api: "argos", path: "/faceauth", kind: kind, body: form},
+		{api: "facephi", path: "/services/evaluatePassiveLiveness", body: []byte(`{"imageBuffer":"` + b64(f.Spoof()) + `"}`)},
+		{api: "lapis", path: "/api/document-identification", body: []byte(`{"frontImageBase64":"` + b64(f.Card()) + `"}`)},
 	}
-	const span = time.Minute
-	type phase struct{ from, to time.Time }
-	var idle, load phase
-	wait := func(p *phase) {
-		p.from = time.Now()
-		<-time.After(span)
-		p.to = time.Now()
-	}
-	for b.Loop() {
-		wait(&idle)
-		busy, stop := context.WithCancel(b.Context())
-		var clients sync.WaitGroup
-		for range 64 {
-			clients.Go(func() {
-				for busy.Err() == nil {
-					_, _ = v.call(busy, &call{api: "facephi", path: "/services/evaluatePassiveLiveness", body: body}) // what is answered is another test's business
+	var phases [3]struct{ from, to time.Time }
+	clients := func(n int, obedient bool) (stop func()) {
+		ctx, cancel := context.WithCancel(b.Context())
+		var all sync.WaitGroup
+		for i := range n {
+			all.Go(func() {
+				for k := i; ctx.Err() == nil; k++ {
+					got, err := v.call(ctx, &calls[k%len(calls)])
+					wait, _ := strconv.Atoi(got.header.Get("Retry-After"))
+					if err == nil && obedient && wait > 0 {
+						select {
+						case <-time.After(time.Duration(wait) * time.Second):
+						case <-ctx.Done():
+						}
+					}
 				}
 			})
 		}
-		wait(&load)
-		stop()
-		clients.Wait()
+		return func() {
+			cancel()
+			all.Wait()
+		}
+	}
+	const span = time.Minute
+	for b.Loop() {
+		for i, start := range []func() func(){
+			func() func() { return func() {} },
+			func() func() { return clients(64, false) },
+			func() func() { return clients(1000, true) },
+		} {
+			stop := start()
+			phases[i].from = time.Now()
+			<-time.After(span)
+			phases[i].to = time.Now()
+			stop()
+		}
 	}
 	if err := v.kiosk.cmd.Process.Signal(os.Interrupt); err != nil {
 		b.Fatal(err)
 	}
 	<-v.kiosk.ended
-	quiet, busy := visits(idle.from, idle.to), visits(load.from, load.to)
-	if len(quiet) < 5 || len(busy) < 5 {
-		b.Fatalf("%d visits while idle, %d under load", len(quiet), len(busy))
+	var visits [3][]time.Duration
+	for line := range strings.Lines(v.kiosk.log.String()) {
+		m := regexp.MustCompile(`^time=(\S+) .*msg=decision .*visit=(\S+)`).FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339Nano, m[1])
+		d, derr := time.ParseDuration(m[2])
+		if err != nil || derr != nil {
+			b.Fatal(line)
+		}
+		for i, p := range phases {
+			if at.After(p.from) && at.Before(p.to) {
+				visits[i] = append(visits[i], d)
+			}
+		}
 	}
-	p50 := func(d []time.Duration) float64 { return d[len(d)/2].Seconds() }
-	p95 := func(d []time.Duration) float64 { return d[len(d)*95/100].Seconds() }
+	at := func(phase, percent int) float64 {
+		all := visits[phase]
+		if len(all) < 5 {
+			b.Fatalf("%d visits in phase %d", len(all), phase)
+		}
+		slices.Sort(all)
+		return all[len(all)*percent/100].Seconds()
+	}
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(1000*p50(quiet), "idle-p50-ms")
-	b.ReportMetric(p50(busy)/p50(quiet), "load/idle-p50")
-	b.ReportMetric(p95(busy)/p95(quiet), "load/idle-p95")
+	b.ReportMetric(1000*at(0, 50), "idle-p50-ms")
+	b.ReportMetric(at(1, 50)/at(0, 50), "64/idle-p50")
+	b.ReportMetric(at(1, 95)/at(0, 95), "64/idle-p95")
+	b.ReportMetric(at(2, 50)/at(0, 50), "1000/idle-p50")
+	b.ReportMetric(at(2, 95)/at(0, 95), "1000/idle-p95")
+	b.ReportMetric(float64(len(visits[0])), "idle-visits")
 }
