@@ -48,7 +48,7 @@ type Record struct {
 // What must hold of a text, in the order of Checks.
 const (
 	CheckNumber = "document_number" // there is one
-	CheckName   = "name"            // there is a family name
+	CheckName   = "name"            // there is a family name, or a first one alone
 	CheckBirth  = "birth_date"      // there is one, and it is a date
 	CheckExpiry = "expiry_date"     // likewise, or the document says it does not expire
 )
@@ -58,7 +58,7 @@ func (r *Record) Checks() []mrz.Check {
 	expiry := r.Elements["DBA"]
 	return []mrz.Check{
 		{Name: CheckNumber, Passed: r.Number != ""},
-		{Name: CheckName, Passed: r.Family != ""},
+		{Name: CheckName, Passed: r.Family != "" || r.First != ""},
 		{Name: CheckBirth, Passed: r.Birth.Real()},
 		{Name: CheckExpiry, Passed: r.Expiry.Real() || strings.TrimSpace(expiry) == "" && r.Elements["DDL"] == "1"},
 	}

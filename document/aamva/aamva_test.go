@@ -60,7 +60,7 @@ func TestVersions(t *testing.T) {
 }
 
 func TestWhatIsMissing(t *testing.T) {
-	for id, check := range map[string]string{"DAQ": CheckNumber, "DCS": CheckName, "DBB": CheckBirth, "DBA": CheckExpiry} {
+	for id, check := range map[string]string{"DAQ": CheckNumber, "DBB": CheckBirth, "DBA": CheckExpiry} {
 		for _, with := range []string{"ZZ" + id[2:], id + "NONE\nZZZ"} {
 			r, err := Parse(strings.Replace(ohio, id, with, 1))
 			if err != nil {
@@ -71,6 +71,16 @@ func TestWhatIsMissing(t *testing.T) {
 					t.Errorf("without %s: %+v", id, c)
 				}
 			}
+		}
+	}
+	// Somebody with a single name has it as either.
+	alone := strings.NewReplacer("DCS", "ZZS", "DAC", "ZZC", "DAD", "ZZD", "DCT", "ZZT")
+	for _, tt := range []struct {
+		text string
+		want bool
+	}{{alone.Replace(ohio), false}, {strings.Replace(ohio, "DCS", "ZZS", 1), true}, {strings.Replace(alone.Replace(ohio), "ZZS", "DCS", 1), true}} {
+		if r, err := Parse(tt.text); err != nil || r.Valid() != tt.want {
+			t.Errorf("%q: %v, %v", tt.text, r, err)
 		}
 	}
 	r, err := Parse(strings.Replace(ohio, "DBB01121999", "DBB13321999", 1))
