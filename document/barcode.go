@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"math"
+	"slices"
 
 	"github.com/ericlevine/zxinggo"
 	"github.com/ericlevine/zxinggo/binarizer"
@@ -12,12 +14,20 @@ import (
 	"facegate/pipeline/imgproc"
 )
 
-// maxBarcode is the longest side, in pixels, at which a barcode is looked for first.
-const maxBarcode = 1600
+// maxBarcode is the most pixels at which a barcode is looked for.
+const maxBarcode = 1600 * 1600
+
+// A brightness is a picture as the library reads it, which keeps no copy and changes nothing.
+type brightness struct{ *image.Gray }
+
+func (b brightness) Row(y int, _ []byte) []byte { return b.Pix[y*b.Stride:][:b.Stride] }
+func (b brightness) Matrix() []byte             { return b.Pix }
+func (b brightness) Width() int                 { return b.Rect.Dx() }
+func (b brightness) Height() int                { return b.Rect.Dy() }
 
 // readBarcode is the text of the picture's PDF417, or "". The library tries quarter turns
-// itself; here are the sizes, small skews, both ways to tell black from white, and the
-// mirror image.
+// itself; here are the directions in which bars lie, the sizes, both ways to tell black from
+// white, and the mirror image.
 func readBarcode(ctx context.Context, m *imgproc.Image) (text string, err error) {
 	defer func() {
 		// Damaged codes run the library into states it did not foresee; nothing is shared with it.
@@ -25,27 +35,31 @@ func readBarcode(ctx context.Context, m *imgproc.Image) (text string, err error)
 			text, err = "", fmt.Errorf("%w: barcode: %v", ErrEngine, p)
 		}
 	}()
-	long := float64(max(m.W, m.H))
-	first := min(1, maxBarcode/long)
-	for _, try := range []struct {
-		scale, turn float64
-	}{{first, 0}, {first / 2, 0}, {min(2*first, 3200/long), 0}, {first, 8}, {first, -8}, {first, 16}, {first, -16}, {first, 45}, {first, 30}, {first, -30}} {
-		if try.scale*min(float64(m.W), float64(m.H)) < 16 {
-			continue
-		}
-		g := grey(m, try.scale, try.turn)
-		for _, mirror := range []bool{false, true} {
-			if mirror {
-				flip(g)
+	if m.W == 0 || m.H == 0 {
+		return "", nil
+	}
+	most := math.Sqrt(maxBarcode / float64(m.W) / float64(m.H))
+	first := min(1, most)
+	g := &image.Gray{}
+	for _, turn := range skews(m) {
+		for _, scale := range []float64{first, first / 2, min(2, most)} {
+			if scale*min(float64(m.W), float64(m.H)) < 16 || scale == min(2, most) && scale < 1.2*first {
+				continue
 			}
-			src := zxinggo.NewGrayImageLuminanceSource(g)
-			for _, b := range []zxinggo.Binarizer{binarizer.NewHybrid(src), binarizer.NewGlobalHistogram(src)} {
-				if err := ctx.Err(); err != nil {
-					return "", err
+			grey(g, m, scale, turn)
+			for _, mirror := range []bool{false, true} {
+				if mirror {
+					flip(g)
 				}
-				r, err := pdf417.NewPDF417Reader().Decode(zxinggo.NewBinaryBitmap(b), &zxinggo.DecodeOptions{TryHarder: true})
-				if err == nil && r.Text != "" {
-					return r.Text, nil
+				src := brightness{g}
+				for _, b := range []zxinggo.Binarizer{binarizer.NewHybrid(src), binarizer.NewGlobalHistogram(src)} {
+					if err := ctx.Err(); err != nil {
+						return "", err
+					}
+					r, err := pdf417.NewPDF417Reader().Decode(zxinggo.NewBinaryBitmap(b), &zxinggo.DecodeOptions{TryHarder: true})
+					if err == nil && r.Text != "" {
+						return r.Text, nil
+					}
 				}
 			}
 		}
@@ -53,28 +67,138 @@ func readBarcode(ctx context.Context, m *imgproc.Image) (text string, err error)
 	return "", nil
 }
 
-// grey is the picture scaled and turned by degrees, on white.
-func grey(m *imgproc.Image, scale, turn float64) *image.Gray {
-	if scale != 1 {
-		small := imgproc.New(max(1, int(float64(m.W)*scale+.5)), max(1, int(float64(m.H)*scale+.5)))
-		if scale < 1 {
-			imgproc.ResizeArea(small, m)
-		} else {
-			imgproc.ResizeLinear(small, m)
+// skews are the angles in degrees, within a quarter turn, by which a picture must be turned
+// for bars to stand upright or lie: those of most of its edges, and none.
+func skews(m *imgproc.Image) []float64 {
+	const side, block, bins = 1000, 16, 90
+	g := &image.Gray{}
+	grey(g, m, min(1, side/float64(max(m.W, m.H))), 0)
+	soften(g) // single pixels would say along which of their sides an edge runs
+	w, h := g.Rect.Dx(), g.Rect.Dy()
+	var votes [bins]float64
+	for y0 := 1; y0+block < h; y0 += block {
+		for x0 := 1; x0+block < w; x0 += block {
+			var xx, yy, xy float64
+			for y := y0; y < y0+block; y++ {
+				row, up, down := g.Pix[y*g.Stride:], g.Pix[(y-1)*g.Stride:], g.Pix[(y+1)*g.Stride:]
+				for x := x0; x < x0+block; x++ {
+					dx, dy := float64(row[x+1])-float64(row[x-1]), float64(down[x])-float64(up[x])
+					xx, yy, xy = xx+dx*dx, yy+dy*dy, xy+dx*dy
+				}
+			}
+			// Where all edges run one way this is as large as their sum.
+			one := math.Hypot(xx-yy, 2*xy)
+			if one < .25*(xx+yy) || xx+yy < 60*block*block {
+				continue
+			}
+			angle := math.Atan2(2*xy, xx-yy) / 2 * 180 / math.Pi
+			votes[int(math.Mod(angle+360, 90))%bins] += math.Sqrt(one)
 		}
-		m = small
 	}
-	if turn != 0 {
-		m = turned(m, turn)
-	}
-	g := image.NewGray(image.Rect(0, 0, m.W, m.H))
-	for y := range m.H {
-		row, out := m.Pix[y*m.Stride:], g.Pix[y*g.Stride:]
-		for x := range m.W {
-			out[x] = byte((299*int(row[3*x]) + 587*int(row[3*x+1]) + 114*int(row[3*x+2])) / 1000)
+	const reach = 6 // of blocks that see the same bars
+	var angles []float64
+	most := 0.0
+	for range 2 {
+		best, top, moment := -1, 0.0, 0.0
+		for i := range bins {
+			var sum, first float64
+			for d := -reach; d <= reach; d++ {
+				v := votes[(i+d+bins)%bins] * float64(reach+1-max(d, -d))
+				sum, first = sum+v, first+v*float64(d)
+			}
+			if sum > top {
+				best, top, moment = i, sum, first
+			}
+		}
+		if top < .3*most || best < 0 {
+			break
+		}
+		most = max(most, top)
+		angle := float64(best) + .5 + moment/top
+		if angle > 45 {
+			angle -= 90
+		}
+		if math.Abs(angle) < 3 { // the library follows that
+			angle = 0
+		}
+		angles = append(angles, -angle)
+		for d := -2 * reach; d <= 2*reach; d++ {
+			votes[(best+d+bins)%bins] = 0
 		}
 	}
-	return g
+	if !slices.Contains(angles, 0) {
+		angles = append(angles, 0)
+	}
+	return angles
+}
+
+// soften replaces every pixel by a mean of those up to four away, nearer ones more.
+func soften(g *image.Gray) {
+	w, h := g.Rect.Dx(), g.Rect.Dy()
+	line := make([]byte, max(w, h)+2)
+	mean := func(at, n, step int) {
+		for i := range n {
+			line[i+1] = g.Pix[at+i*step]
+		}
+		line[0], line[n+1] = line[1], line[n]
+		for i := range n {
+			g.Pix[at+i*step] = byte((int(line[i]) + int(line[i+1]) + int(line[i+2])) / 3)
+		}
+	}
+	for range 4 {
+		for y := range h {
+			mean(y*g.Stride, w, 1)
+		}
+		for x := range w {
+			mean(x, h, g.Stride)
+		}
+	}
+}
+
+// grey puts the picture, scaled and turned by degrees about its middle, on white into g.
+func grey(g *image.Gray, m *imgproc.Image, scale, turn float64) {
+	sin, cos := math.Sincos(turn * math.Pi / 180)
+	fw, fh := float64(m.W)*scale, float64(m.H)*scale
+	w, h := max(1, int(math.Abs(fw*cos)+math.Abs(fh*sin)+.5)), max(1, int(math.Abs(fw*sin)+math.Abs(fh*cos)+.5))
+	if cap(g.Pix) < w*h {
+		g.Pix = make([]byte, w*h)
+	}
+	g.Pix, g.Stride, g.Rect = g.Pix[:w*h], w, image.Rect(0, 0, w, h)
+	n := max(1, int(math.Ceil(.8/scale))) // samples a side, so that shrinking averages
+	for y := range h {
+		row := g.Pix[y*w : (y+1)*w]
+		for x := range row {
+			sum := 0
+			for j := range n {
+				for i := range n {
+					u := (float64(x) + (float64(i)+.5)/float64(n) - float64(w)/2) / scale
+					v := (float64(y) + (float64(j)+.5)/float64(n) - float64(h)/2) / scale
+					sum += luma(m, cos*u+sin*v+float64(m.W)/2-.5, cos*v-sin*u+float64(m.H)/2-.5)
+				}
+			}
+			row[x] = byte(sum / (n * n))
+		}
+	}
+}
+
+// luma interpolates the brightness at a place; beyond the picture it is white.
+func luma(m *imgproc.Image, x, y float64) int {
+	if x < -.5 || y < -.5 || x > float64(m.W)-.5 || y > float64(m.H)-.5 {
+		return 255
+	}
+	u, v := int(max(0, x)*64), int(max(0, y)*64)
+	x0, y0 := u>>6, v>>6
+	x1, y1 := min(x0+1, m.W-1), min(y0+1, m.H-1)
+	x0, y0 = min(x0, x1), min(y0, y1)
+	at := func(x, y int) int {
+		p := m.Pix[y*m.Stride+3*x : y*m.Stride+3*x+3]
+		return 299*int(p[0]) + 587*int(p[1]) + 114*int(p[2])
+	}
+	fx, fy := u&63, v&63
+	if fx == 0 && fy == 0 {
+		return at(x0, y0) / 1000
+	}
+	return ((at(x0, y0)*(64-fx)+at(x1, y0)*fx)*(64-fy) + (at(x0, y1)*(64-fx)+at(x1, y1)*fx)*fy) / (1000 * 4096)
 }
 
 // flip swaps left and right.

@@ -15,6 +15,7 @@ import (
 
 	"facegate/access"
 	"facegate/document/mrz"
+	"facegate/document/ocrb"
 	"facegate/internal/sharedtest"
 	"facegate/pipeline/imgproc"
 )
@@ -59,8 +60,9 @@ func mislabelled() map[string]string {
 }
 
 // Nine of ten specimens are read exactly, and nothing that is reported as valid is wrong:
-// upright, and, in the long form, turned, scaled and skewed.
+// upright, and, in the long form, turned, scaled and skewed. Photographs are another test.
 func TestSpecimens(t *testing.T) {
+	t.Parallel()
 	dir, rows := labels(t, "id_docs")
 	views := []struct {
 		name string
@@ -110,11 +112,7 @@ func TestSpecimens(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %d of %d", view.name, exact, valid)
-		share := .9
-		if v > 0 {
-			share = .7
-		}
-		if float64(exact) < share*float64(valid) {
+		if float64(exact) < .9*float64(valid) {
 			t.Errorf("%s: %d of %d are read", view.name, exact, valid)
 		}
 	}
@@ -136,10 +134,12 @@ func resized(m *imgproc.Image, k float64, how func(dst, src *imgproc.Image)) *im
 }
 
 func TestBarcodes(t *testing.T) {
+	t.Parallel()
 	dir, rows := labels(t, "pdf417")
+	r := Open()
 	n := 0
 	for _, row := range rows {
-		d, err := Open().Read(t.Context(), picture(t, filepath.Join(dir, row[0])))
+		d, err := r.Read(t.Context(), picture(t, filepath.Join(dir, row[0])))
 		if err != nil || d.Kind != PDF417 || d.Lines[0] != row[1] || d.Valid {
 			t.Logf("%s: %+v, %v", row[0], d, err)
 			continue
@@ -181,12 +181,14 @@ func drawn(t *testing.T, text string) *imgproc.Image {
 }
 
 func TestLicence(t *testing.T) {
+	t.Parallel()
 	card := drawn(t, licence)
+	r := Open()
 	blurred := resized(resized(card, .6, imgproc.ResizeArea), 1.7, imgproc.ResizeLinear)
 	for name, m := range map[string]*imgproc.Image{
 		"upright": card, "blurred": blurred, "turned 90": turned(card, 90), "turned 180": turned(card, 180), "skewed": turned(card, 7), "turned 33": turned(card, 33),
 	} {
-		d, err := Open().Read(t.Context(), m)
+		d, err := r.Read(t.Context(), m)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -228,6 +230,7 @@ func TestExpired(t *testing.T) {
 
 // Whatever the picture, an answer comes, and no document.
 func TestNothingToRead(t *testing.T) {
+	t.Parallel()
 	noise := imgproc.New(1500, 1100)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range noise.Pix {
@@ -241,17 +244,107 @@ func TestNothingToRead(t *testing.T) {
 			stripes.Pix[o], stripes.Pix[o+1], stripes.Pix[o+2] = c, c, c
 		}
 	}
+	r := Open()
 	for name, m := range map[string]*imgproc.Image{
 		"noise": noise, "stripes": stripes, "black": imgproc.New(800, 600), "empty": imgproc.New(0, 0), "a pixel": imgproc.New(1, 1),
 		"a strip": imgproc.New(30000, 4), "a column": imgproc.New(3, 20000),
 	} {
-		if d, err := Open().Read(t.Context(), m); !errors.Is(err, ErrNotRecognized) || d.Kind != None || d.Valid {
+		if d, err := r.Read(t.Context(), m); !errors.Is(err, ErrNotRecognized) || d.Kind != None || d.Valid {
 			t.Errorf("%s: %+v, %v", name, d, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Open().Read(ctx, noise); !errors.Is(err, context.Canceled) {
+	if _, err := r.Read(ctx, noise); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled call: %v", err)
 	}
+}
+
+// ReadFile is Read of what the file holds, and waits its turn.
+func TestReadFile(t *testing.T) {
+	dir, _ := labels(t, "id_docs")
+	data, err := os.ReadFile(filepath.Join(dir, "pe_100_pass-hrv.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Open()
+	d, err := r.ReadFile(t.Context(), data)
+	if err != nil || !d.Valid || d.Kind != TD3 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	for _, junk := range [][]byte{nil, []byte("junk"), data[:20]} {
+		if d, err := r.ReadFile(t.Context(), junk); !errors.Is(err, imgproc.ErrPicture) || d.Kind != None {
+			t.Errorf("%d bytes: %+v, %v", len(junk), d, err)
+		}
+	}
+	<-r.turn // as if another call ran
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.ReadFile(ctx, data); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled call that waits: %v", err)
+	}
+}
+
+// A visa's lines that are cut short are those of a smaller visa, and all its digits hold:
+// what lies beside them tells.
+func TestCutVisa(t *testing.T) {
+	lines := []string{"V<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<", "L8988901C4XXX4009078F96121096ZE18422"}
+	z := ocrb.Zone{Fit: .95, Rest: .3}
+	for _, l := range lines {
+		cells := make([]ocrb.Cell, len(l))
+		for i := range cells {
+			cells[i][strings.IndexByte(ocrb.Alphabet, l[i])] = .95
+		}
+		z.Lines = append(z.Lines, cells)
+	}
+	if d, ok := decide(z); !ok || !d.Valid || d.Kind != MRVB {
+		t.Errorf("alone: %+v", d)
+	}
+	z.Rest = 2
+	if d, ok := decide(z); !ok || d.Valid {
+		t.Errorf("with more beside it: %+v", d)
+	}
+}
+
+// FuzzRead looks at pictures that are no pictures: few pixels of any value, many times.
+func FuzzRead(f *testing.F) {
+	f.Add(uint16(120), uint16(60), []byte{0, 255, 10})
+	f.Add(uint16(400), uint16(90), []byte("P<UTO"))
+	r := Open()
+	f.Fuzz(func(t *testing.T, w, h uint16, pix []byte) {
+		m := imgproc.New(int(w%600), int(h%400))
+		for i := range m.Pix {
+			if len(pix) > 0 {
+				m.Pix[i] = pix[(i+i/len(pix)/3)%len(pix)]
+			}
+		}
+		d, err := r.Read(t.Context(), m)
+		if (err == nil) == (d.Kind == None) || err != nil && d.Valid {
+			t.Fatalf("%+v, %v", d, err)
+		}
+	})
+}
+
+// FuzzBarcode damages a code: it is read as it was, as something else that is no licence of
+// its number, or not, but nothing breaks.
+func FuzzBarcode(f *testing.F) {
+	f.Add(uint16(300), uint16(250), uint8(40), uint8(0))
+	f.Add(uint16(0), uint16(0), uint8(255), uint8(255))
+	f.Fuzz(func(t *testing.T, x, y uint16, size, grey uint8) {
+		m := drawn(t, licence)
+		for j := int(y); j < min(m.H, int(y)+int(size)); j++ {
+			for i := int(x); i < min(m.W, int(x)+int(size)); i++ {
+				for c := range 3 {
+					m.Pix[j*m.Stride+3*i+c] ^= grey
+				}
+			}
+		}
+		text, err := readBarcode(t.Context(), m)
+		if err != nil && !errors.Is(err, ErrEngine) {
+			t.Fatal(err)
+		}
+		if text != "" && text != licence && fromText(text).Valid {
+			t.Fatalf("%q is valid", text)
+		}
+	})
 }

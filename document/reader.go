@@ -4,18 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"facegate/document/ocrb"
 	"facegate/pipeline/imgproc"
 )
 
-// maxTime is how long one picture is looked at.
-const maxTime = 10 * time.Second
+// How long one picture is looked at, and how long of that for a zone.
+const (
+	maxTime = 10 * time.Second
+	maxZone = 7 * time.Second
+)
 
-// A Reader reads documents, one picture at a time: calls of Read wait for each other, so
-// that however many pictures arrive, memory holds one. It is safe for concurrent use.
+// A Reader reads documents, one picture at a time: calls wait for each other, so that
+// however many pictures arrive, memory holds what one needs. It is safe for concurrent use.
 type Reader struct {
 	finder *ocrb.Finder
 	turn   chan struct{} // holds a token while nobody reads
@@ -33,6 +35,25 @@ func Open() *Reader {
 // is no error. It gives up with ErrNotRecognized after 10 seconds, and with the context's
 // error when that ends, also while it waits for another call.
 func (r *Reader) Read(ctx context.Context, m *imgproc.Image) (Document, error) {
+	return r.inTurn(ctx, func(ctx context.Context) (Document, error) { return r.read(ctx, m) })
+}
+
+// ReadFile is Read for a picture as it is stored or sent. It decodes the picture when its
+// turn has come. What cannot be decoded is an error that wraps [imgproc.ErrPicture].
+func (r *Reader) ReadFile(ctx context.Context, data []byte) (Document, error) {
+	return r.inTurn(ctx, func(ctx context.Context) (Document, error) {
+		m, err := decode(data)
+		if err != nil {
+			return Document{}, err
+		}
+		return r.read(ctx, m)
+	})
+}
+
+func decode(data []byte) (*imgproc.Image, error) { return imgproc.Decode(data) }
+
+// inTurn calls read when no other call runs, with a limit of time.
+func (r *Reader) inTurn(ctx context.Context, read func(context.Context) (Document, error)) (Document, error) {
 	none := Document{Kind: None}
 	select {
 	case <-r.turn:
@@ -42,7 +63,7 @@ func (r *Reader) Read(ctx context.Context, m *imgproc.Image) (Document, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
-	d, err := r.read(limited, m)
+	d, err := read(limited)
 	switch {
 	case ctx.Err() != nil:
 		return none, ctx.Err()
@@ -56,15 +77,26 @@ func (r *Reader) Read(ctx context.Context, m *imgproc.Image) (Document, error) {
 
 // read prefers what is valid, then a barcode, then a zone whose checks fail.
 func (r *Reader) read(ctx context.Context, m *imgproc.Image) (Document, error) {
+	// A zone that was read whole and is in doubt stays so: another look at the same blur could
+	// only make a wrong letter plain by chance.
+	var doubted *Document
 	accept := func(z ocrb.Zone) bool {
 		d, ok := decide(z)
-		return ok && d.Valid
+		if ok && doubted == nil && passed(d.Checks[1:]) && !d.Valid {
+			doubted = &d
+		}
+		return ok && (d.Valid || doubted != nil)
 	}
-	zones, err := r.finder.Find(ctx, m, accept)
-	if err != nil {
+	first, cancel := context.WithTimeout(ctx, maxZone)
+	defer cancel()
+	zones, err := r.finder.Find(first, m, accept)
+	if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
 		return Document{}, err
 	}
 	var best Document
+	if doubted != nil {
+		best, zones = *doubted, nil
+	}
 	for _, z := range zones {
 		d, ok := decide(z)
 		if ok && (best.Kind == "" || d.Valid && !best.Valid) {
@@ -84,24 +116,4 @@ func (r *Reader) read(ctx context.Context, m *imgproc.Image) (Document, error) {
 		return best, nil
 	}
 	return Document{}, ErrNotRecognized
-}
-
-// turned is the picture turned by degrees about its middle, large enough to hold it, on white.
-func turned(m *imgproc.Image, degrees float64) *imgproc.Image {
-	sin, cos := math.Sincos(degrees * math.Pi / 180)
-	w, h := float64(m.W), float64(m.H)
-	out := imgproc.New(int(math.Abs(w*cos)+math.Abs(h*sin))+1, int(math.Abs(w*sin)+math.Abs(h*cos))+1)
-	inverted := imgproc.New(m.W, m.H)
-	for y := range m.H {
-		row, to := m.Pix[y*m.Stride:y*m.Stride+3*m.W], inverted.Pix[y*inverted.Stride:]
-		for i, v := range row {
-			to[i] = 255 - v
-		}
-	}
-	cx, cy, ox, oy := (w-1)/2, (h-1)/2, float64(out.W-1)/2, float64(out.H-1)/2
-	imgproc.Warp(out, inverted, imgproc.Affine{A: cos, B: -sin, C: ox - cos*cx + sin*cy, D: sin, E: cos, F: oy - sin*cx - cos*cy})
-	for i, v := range out.Pix {
-		out.Pix[i] = 255 - v // what Warp left black is white now
-	}
-	return out
 }

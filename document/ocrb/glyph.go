@@ -19,79 +19,79 @@ const classes = len(Alphabet)
 func strokes(c byte) string {
 	switch c {
 	case '0':
-		return "M5 .9 Q1 .9 1 5 L1 10 Q1 14.1 5 14.1 Q9 14.1 9 10 L9 5 Q9 .9 5 .9"
+		return "M5 .8 Q1 .8 1 4.9 L1 9.9 Q1 14 5 14 Q9 14 9 9.9 L9 4.9 Q9 .8 5 .8"
 	case '1':
-		return "M1 3.9 Q4.2 3 5.8 1.2 L5.8 14"
+		return "M1.4 3.9 Q4.2 1.6 5.9 .5 L5.9 14.4"
 	case '2':
-		return "M1.3 2.6 Q3 1 5 1 Q9 1 9 4.2 Q9 6.8 5.5 9 Q1.5 11.5 1.5 14 L9 14"
+		return "M1.1 1.9 Q1.9 .8 4.9 .8 Q8.7 .8 8.7 4.3 Q8.7 6.2 4 8.7 Q1.2 10.9 1.2 14 L8.7 14"
 	case '3':
-		return "M.9 1 L8.6 1 L4.2 6 Q9.2 6.3 9.2 10 Q9.2 13.9 5 13.9 Q2.5 13.9 .8 13.2"
+		return "M.7 1.1 L8.4 1.1 L4 6.1 Q9 6.4 9 10.1 Q9 14 4.8 14 Q2.3 14 .6 13.3"
 	case '4':
-		return "M5.7 .8 L1 10.4 L9.5 10.4 M7 6.8 L7 14"
+		return "M5.5 .9 L.8 10.5 L9.3 10.5 M6.8 6.9 L6.8 14.1"
 	case '5':
-		return "M8.8 1 L2.1 1 L2.1 5.9 Q9 5.5 9 9.8 Q9 13.5 1.5 14.1"
+		return "M8.6 .9 L1.9 .9 L1.9 5.8 Q8.8 5.4 8.8 9.7 Q8.8 13.4 1.3 14"
 	case '6':
-		return "M7.3 .9 Q1 6.2 1 9.9 Q1 13.8 5 13.8 Q9.1 13.8 9.1 10 Q9.1 6.3 5 6.3 Q2.8 6.3 1.4 8.2"
+		return "M6.7 .6 Q.9 6.3 .9 9.8 Q.9 14.2 4.7 14.2 Q9.2 14.2 9.2 10.4 Q9.2 6.4 4.7 6.4 Q2.7 6.4 1.3 8.4"
 	case '7':
-		return "M.9 1.1 L9.6 1.1 Q9.6 2.5 6.5 6.5 Q3.6 10 3.6 14"
+		return "M.6 .9 L9.3 .9 Q9.3 2.3 6.2 6.3 Q3.3 9.8 3.3 13.8"
 	case '8':
-		return "M5 .9 Q1.4 .9 1.4 3.7 Q1.4 6.4 5 6.5 Q8.6 6.4 8.6 3.7 Q8.6 .9 5 .9 M5 6.5 Q.9 6.6 .9 10.3 Q.9 13.9 5 13.9 Q9.1 13.9 9.1 10.3 Q9.1 6.6 5 6.5"
+		return "M5.1 .8 Q1.6 .8 1.6 3.4 Q1.6 5.3 5.1 6.6 Q8.4 5.3 8.4 3.4 Q8.4 .8 5.1 .8 M5.1 6.6 Q.9 8.4 .9 11 Q.9 14.2 5.1 14.2 Q9.1 14.2 9.1 11 Q9.1 8.4 5.1 6.6"
 	case '9':
-		return "M2.7 14.1 Q9 8.8 9 5.1 Q9 1.2 5 1.2 Q.9 1.2 .9 5 Q.9 8.7 5 8.7 Q7.2 8.7 8.6 6.8"
+		return "M3.3 14.4 Q9.2 8.8 9.2 5.2 Q9.2 .8 5.2 .8 Q1 .8 1 4.9 Q1 8.6 5.2 8.6 Q9 8.6 8.7 6.4"
 	case 'A':
-		return "M1 14 L5 1.8 L9 14 M2.4 10 L7.6 10"
+		return "M.8 14.3 L5 1 L9.3 14.3 M2 10.2 L8 10.2"
 	case 'B':
-		return "M1.1 1.2 L1.1 13.9 L5 13.9 Q9.3 13.9 9.3 10.3 Q9.3 7.1 5.5 7.1 L1.1 7.1 M1.1 1.2 L5 1.2 Q9 1.2 9 4.2 Q9 7.1 5.5 7.1"
+		return "M.9 2.1 L.9 14 L4.5 14 Q9.1 14 9.1 10.9 Q9.1 7.8 5.3 7.8 L.9 7.8 M.9 2.1 L4.5 2.1 Q8.8 2.1 8.8 4.9 Q8.8 7.8 5.3 7.8"
 	case 'C':
-		return "M8.6 3.2 Q7.5 1 5.5 1 Q1.4 1.2 1.4 7.5 Q1.4 13.8 5.5 13.8 Q7.5 13.8 8.6 11.8"
+		return "M8.3 3.8 Q7.7 1.9 5.8 1.9 Q1.8 1.9 1.8 8.1 Q1.8 14.2 5.8 14.2 Q7.7 14.2 8.3 12.4"
 	case 'D':
-		return "M1.7 1.4 L1.7 13.7 L2.5 13.7 Q8.6 12.8 8.6 7.6 Q8.6 2.4 2.5 1.4 L1.7 1.4"
+		return "M1.9 1.8 L1.9 14.1 L2.7 14.1 Q8.8 13.2 8.8 8 Q8.8 2.8 2.7 1.8 L1.9 1.8"
 	case 'E':
-		return "M9 1.5 L2 1.5 L2 13.6 L9.2 13.6 M2 7.4 L8.3 7.4"
+		return "M8.7 1.7 L1.7 1.7 L1.7 13.8 L8.9 13.8 M1.7 7.6 L8 7.6"
 	case 'F':
-		return "M8.4 1.2 L2 1.2 L2 13.5 M2 6.6 L7.2 6.6"
+		return "M9.2 2 L2.8 2 L2.8 14.3 M2.8 7.4 L8 7.4"
 	case 'G':
-		return "M8.8 2.6 Q7 1 5.4 1 Q1.2 1.6 1.2 7.5 Q1.2 13.6 5 13.8 Q7.5 13.8 8.9 12.6 L8.9 8.2 L5.5 8.2"
+		return "M8.8 2.9 Q7 1.3 5.4 1.3 Q1.2 1.9 1.2 7.8 Q1.2 13.9 5 14.1 Q7.5 14.1 8.9 12.9 L8.9 8.5 L5.5 8.5"
 	case 'H':
-		return "M1.5 1.2 L1.5 13.6 M8.5 1.2 L8.5 13.6 M1.5 7.1 L8.5 7.1"
+		return "M1.6 1.6 L1.6 14 M8.6 1.6 L8.6 14 M1.6 7.5 L8.6 7.5"
 	case 'I':
-		return "M1.6 1.5 L8.2 1.5 M5 1.5 L5 13.5 M1.6 13.5 L8.4 13.5"
+		return "M1.7 1.8 L8.3 1.8 M5.1 1.8 L5.1 13.8 M1.7 13.8 L8.5 13.8"
 	case 'J':
-		return "M7.6 1.4 L7.6 10 Q7.6 13.4 5 13.4 Q2.5 13.4 1.2 11"
+		return "M6.6 1.7 L6.6 11 Q6.6 14.3 3.9 14.3 Q1.6 14.3 1.1 11"
 	case 'K':
-		return "M1.6 1.2 L1.6 13.6 M9.4 1 L2.2 7.3 M3.6 6.8 L9.8 13.8"
+		return "M1.1 1.8 L1.1 14.2 M8.9 1.6 L1.7 7.9 M3.1 7.4 L9.3 14.4"
 	case 'L':
-		return "M1.8 1.4 L1.8 13.8 L9.8 13.8"
+		return "M1.7 1.5 L1.7 13.9 L9.7 13.9"
 	case 'M':
-		return "M1 13.6 L1 1.6 L1.5 1.6 L5 8.8 L8.5 1.6 L9.1 1.6 L9.1 13.6"
+		return "M.9 14.4 L.9 1.8 L2.4 1.8 L5 9.5 L7.7 1.8 L9.2 1.8 L9.2 14.4"
 	case 'N':
-		return "M1.1 13.6 L1.1 1.6 L8.7 13.6 L8.7 1.2"
+		return "M1.3 13.9 L1.3 1.9 L8.9 13.9 L8.9 1.5"
 	case 'O':
-		return "M5 1.4 Q1 1.8 1 7.5 Q1 13.2 5 13.6 Q9 13.2 9 7.5 Q9 1.8 5 1.4"
+		return "M5 1.6 Q1 2 1 7.7 Q1 13.4 5 13.8 Q9 13.4 9 7.7 Q9 2 5 1.6"
 	case 'P':
-		return "M1.7 13.8 L1.7 1.3 L5 1.3 Q9.4 1.3 9.4 4.6 Q9.4 7.9 5 7.9 L1.7 7.9"
+		return "M1.5 14.1 L1.5 1.6 L4.8 1.6 Q9.2 1.6 9.2 4.9 Q9.2 8.2 4.8 8.2 L1.5 8.2"
 	case 'Q':
-		return "M5 1.4 Q1 1.8 1 7.5 Q1 13.2 5 13.6 Q9 13.2 9 7.5 Q9 1.8 5 1.4 M5.6 10.4 L9.2 14.6"
+		return "M4.7 1.8 Q.9 2.1 .9 7.8 Q.9 12.7 4.7 13.5 Q8.6 12.7 8.6 7.8 Q8.6 2.1 4.7 1.8 M4.7 8.7 L9.3 14.4"
 	case 'R':
-		return "M1.3 13.7 L1.3 1.3 L4.5 1.3 Q9 1.3 9 4.6 Q9 7.9 4.5 7.9 L1.3 7.9 M5 7.9 L9.7 13.7"
+		return "M1.7 14.4 L1.7 2.1 L4 2.1 Q8.6 2.1 8.6 4.9 Q8.6 8.4 4 8.4 L1.7 8.4 M5.1 8.4 L8.9 14.4"
 	case 'S':
-		return "M9 3.4 Q7.5 1.2 5.2 1.2 Q1.6 1.2 1.6 4 Q1.6 5.8 5 7.2 Q9 8.8 9 10.8 Q9 13.7 5 13.7 Q2.4 13.7 1.2 11.2"
+		return "M8.9 3.6 Q7.4 1.4 5.1 1.4 Q1.5 1.4 1.5 4.2 Q1.5 6 4.9 7.4 Q8.9 9 8.9 11 Q8.9 13.9 4.9 13.9 Q2.3 13.9 1.1 11.4"
 	case 'T':
-		return "M.8 1 L9.2 1 M5 1 L5 13.6"
+		return "M.8 1.8 L9.2 1.8 M5 1.8 L5 14.4"
 	case 'U':
-		return "M1.1 1.4 L1.1 10 Q1.1 13.7 5 13.7 Q8.9 13.7 8.9 10 L8.9 1.4"
+		return "M1.2 1.6 L1.2 10.2 Q1.2 13.9 5.1 13.9 Q9 13.9 9 10.2 L9 1.6"
 	case 'V':
-		return "M.9 1 L5 13.2 L9.2 1"
+		return "M.9 2.3 L5 14.5 L9.2 2.3"
 	case 'W':
-		return "M.9 .7 L2.8 13.2 L5 6.4 L7.2 13.2 L9.1 .7"
+		return "M.7 1.8 L2.3 14.7 L5.1 7.4 L7.8 14.7 L9.4 1.8"
 	case 'X':
-		return "M.9 1.5 L9 13.8 M9 1.5 L1 13.8"
+		return "M1 1.5 L9.1 13.8 M9.1 1.5 L1.1 13.8"
 	case 'Y':
-		return "M1 1.2 L5 7.2 L9 1.2 M5 7.2 L5 13.4"
+		return "M1 1.7 L5 7.7 L9 1.7 M5 7.7 L5 13.9"
 	case 'Z':
-		return "M1.6 1.6 L8.2 1.6 Q8 4 5 7.5 L1.6 13.4 L9.2 13.4"
+		return "M1.2 1.9 L7.8 1.9 Q7.6 4.3 4.6 7.8 L1.2 13.7 L8.8 13.7"
 	case '<':
-		return "M9.2 2.2 L1.2 7.4 L9.2 12.8"
+		return "M9.1 2.1 L1.1 7.3 L9.1 12.7"
 	}
 	return ""
 }
@@ -150,50 +150,150 @@ func outline(path string) []segment {
 	return segs
 }
 
-// render draws ink of 1 on 0 with strokes of the given width and softness, both in pixels.
-func render(c byte, width, blur float64) []float32 {
+// Characters are drawn finer than cells are, and with room around them for blur to come
+// from and go to.
+const (
+	over       = 2
+	room       = 8
+	wideW      = (cellW + 2*room) * over
+	wideH      = (cellH + 2*room) * over
+	widePixels = wideW * wideH
+)
+
+// distances is how far every point about a character is from its centre lines.
+func distances(c byte) []float32 {
 	segs := outline(strokes(c))
-	out := make([]float32, pixels)
-	for y := range cellH {
-		for x := range cellW {
+	out := make([]float32, widePixels)
+	for y := range wideH {
+		for x := range wideW {
 			d := math.Inf(1)
 			for _, s := range segs {
-				d = min(d, s.distance(float64(x)+.5, float64(y)+.5))
+				d = min(d, s.distance((float64(x)+.5)/over-room, (float64(y)+.5)/over-room))
 			}
-			// A straight edge under a Gaussian, near enough as a logistic.
-			out[y*cellW+x] = float32(1 / (1 + math.Exp((d-width/2)*1.7/blur)))
+			out[y*wideW+x] = float32(math.Sqrt(d))
 		}
 	}
 	return out
 }
 
+// render draws ink of 1 on 0 with strokes of the given width, and blurs it by a Gaussian of
+// the given deviations along the line and down, all in pixels.
+func render(distance []float32, width, alongX, alongY float64) []float32 {
+	ink, tmp := make([]float32, widePixels), make([]float32, widePixels)
+	for i, d := range distance {
+		ink[i] = max(0, min(1, float32(width/2*over)-d*over+.5))
+	}
+	blur(tmp, ink, alongX*over, wideW, 1, wideW)
+	blur(ink, tmp, alongY*over, wideH, wideW, 1)
+	out := make([]float32, pixels)
+	for y := range cellH {
+		for x := range cellW {
+			for j := range over {
+				for i := range over {
+					out[y*cellW+x] += ink[((y+room)*over+j)*wideW+(x+room)*over+i]
+				}
+			}
+		}
+	}
+	return out
+}
+
+// blur puts a Gaussian mean along lines of n values, step apart, into dst.
+func blur(dst, src []float32, sigma float64, n, step, line int) {
+	r := int(3*sigma) + 1
+	weights := make([]float32, r+1)
+	sum := float32(-1)
+	for i := range weights {
+		weights[i] = float32(math.Exp(-float64(i*i) / (2 * sigma * sigma)))
+		sum += 2 * weights[i]
+	}
+	for k := range len(src) / n {
+		at := k * line
+		for i := range n {
+			v := weights[0] * src[at+i*step]
+			for j := 1; j <= r; j++ {
+				if i >= j {
+					v += weights[j] * src[at+(i-j)*step]
+				}
+				if i+j < n {
+					v += weights[j] * src[at+(i+j)*step]
+				}
+			}
+			dst[at+i*step] = v / sum
+		}
+	}
+}
+
+// distance is the square of a segment's distance.
 func (s segment) distance(x, y float64) float64 {
 	dx, dy := s.x1-s.x0, s.y1-s.y0
 	t := 0.0
 	if l := dx*dx + dy*dy; l > 0 {
 		t = max(0, min(1, ((x-s.x0)*dx+(y-s.y0)*dy)/l))
 	}
-	return math.Hypot(x-s.x0-t*dx, y-s.y0-t*dy)
+	ex, ey := x-s.x0-t*dx, y-s.y0-t*dy
+	return ex*ex + ey*ey
 }
 
-// A template is a character's picture, with mean 0 and length 1, so that its scalar
-// product with a patch of the same kind is their correlation.
-type template struct {
-	class int
-	pix   []float32
+// kinds is the number of softnesses of the templates; middling is the one that fits most
+// pictures a little.
+const (
+	kinds    = 20
+	middling = 3
+)
+
+// softness is the width of strokes and the deviations of the blur along the line and down, of
+// each kind, in pixels of a cell: from thin and sharp to a picture that is blurred until
+// characters run into each other, and as one is whose camera moved.
+func softness() [kinds][3]float64 {
+	return [kinds][3]float64{
+		{1.4, .9, .9},
+		{2, .5, .5},
+		{2, .9, .9},
+		{2, 1.3, 1.3},
+		{2.6, .5, .5},
+		{2.6, .9, .9},
+		{2.6, 1.3, 1.3},
+		{2.6, 1.7, 1.7},
+		{3.2, .9, .9},
+		{3.2, 1.3, 1.3},
+		{3.2, 1.7, 1.7},
+		{3.2, 2.1, 2.1},
+		{2.6, 2.6, 2.6},
+		{3.2, 3.2, 3.2},
+		{2.4, 1.9, .8},
+		{2.8, 2.6, 1.3},
+		{2.8, 3.2, 2},
+		{2.4, .8, 1.9},
+		{2.8, 1.3, 2.6},
+		{2.8, 2, 3.2},
+	}
 }
 
-// templates renders every character at the softness of a sharp and of a blurred picture.
-func templates() []template {
-	var all []template
-	for _, kind := range [][2]float64{{2.0, .6}, {2.2, 1.1}, {3, 1.1}, {2.2, 1.7}, {2.8, 2.2}} {
-		for i := range classes {
-			t := template{i, render(Alphabet[i], kind[0], kind[1])}
-			standardise(t.pix)
-			all = append(all, t)
+// banks renders every character at every softness with mean 0 and length 1, so that its
+// scalar product with a patch of the same kind is their correlation: as fine as cells are,
+// at half that, and levelled.
+func banks() (fine, coarse, level [kinds]bank) {
+	flat := newLeveller()
+	for i := range classes {
+		distance := distances(Alphabet[i])
+		for k, kind := range softness() {
+			p := render(distance, kind[0], kind[1], kind[2])
+			c := make([]float32, pixels/4)
+			for y := range cellH / 2 {
+				for x := range cellW / 2 {
+					o := 2*y*cellW + 2*x
+					c[y*cellW/2+x] = p[o] + p[o+1] + p[o+cellW] + p[o+cellW+1]
+				}
+			}
+			standardise(p)
+			standardise(c)
+			fine[k][i], coarse[k][i] = p, c
+			level[k][i] = append([]float32(nil), p...)
+			flat.level(level[k][i])
 		}
 	}
-	return all
+	return fine, coarse, level
 }
 
 // standardise gives p mean 0 and length 1, and returns its standard deviation before that.
@@ -214,4 +314,45 @@ func standardise(p []float32) float64 {
 		p[i] = float32((float64(v) - mean) * k)
 	}
 	return dev
+}
+
+// A leveller takes out of cells what changes slowly across them: light, shadows, and ink that
+// blur has carried over from the neighbours. What is left is less, but all print.
+type leveller struct{ basis [6][pixels]float32 }
+
+func newLeveller() *leveller {
+	l := &leveller{}
+	for n := range l.basis {
+		b := &l.basis[n]
+		for i := range b {
+			x, y := (float32(i%cellW)+.5)/cellW-.5, (float32(i/cellW)+.5)/cellH-.5
+			b[i] = [...]float32{1, x, y, x * x, y * y, x * y}[n]
+		}
+		for range 2 { // again, because single precision leaves a rest
+			for k := range n {
+				l.without(b[:], k)
+			}
+		}
+		k := float32(1 / math.Sqrt(float64(dot(b[:], b[:]))))
+		for i := range b {
+			b[i] *= k
+		}
+	}
+	return l
+}
+
+func (l *leveller) without(p []float32, k int) {
+	b := l.basis[k][:len(p)]
+	s := dot(b, p)
+	for i, v := range b {
+		p[i] -= s * v
+	}
+}
+
+// level changes a cell in place, and gives it length 1 again.
+func (l *leveller) level(p []float32) {
+	for k := range l.basis {
+		l.without(p, k)
+	}
+	standardise(p)
 }
