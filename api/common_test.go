@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,8 +77,13 @@ func apis() []published {
 // newOpener is a server of all APIs with a person a01, who is an applicant too.
 func newOpener(t *testing.T, o apitest.Options) *opener {
 	t.Helper()
+	return newOpenerOf(t, all, o)
+}
+
+func newOpenerOf(t *testing.T, register func(*http.ServeMux, *api.Service), o apitest.Options) *opener {
+	t.Helper()
 	f := apitest.NewFaces(t)
-	s := apitest.New(t, all, o)
+	s := apitest.New(t, register, o)
 	s.Update(t, func(tx *store.Tx) error {
 		for of, settings := range map[string]string{store.APIArgos: `{"similarity":70}`, store.APIFaceguard: `{"attempts":1}`} {
 			if _, err := tx.SetProject(store.Project{API: of, Name: "site", Settings: []byte(settings)}); err != nil {
@@ -90,6 +96,43 @@ func newOpener(t *testing.T, o apitest.Options) *opener {
 		return tx.PutRecord(store.Record{Kind: "baf.applicant", ID: "a01", Owner: "site", Person: "a01", Body: []byte(`{"status":0}`)})
 	})
 	return &opener{s, f, t}
+}
+
+// recognised gives a01 a template, without which argos looks at no picture of theirs. No picture is
+// like it.
+func (o *opener) recognised() {
+	o.t.Helper()
+	o.Update(o.t, func(tx *store.Tx) error {
+		_, err := tx.AddTemplate(store.Template{Person: "a01", Model: "x@1", Vector: []float32{1}})
+		return err
+	})
+}
+
+// A post is a call that takes a picture, with all that it needs.
+type post struct {
+	name, path string
+	header     map[string]string
+	body       []byte
+}
+
+// posts are one call of each API that looks at a picture. FaceGuard does so in a session only, which
+// is begun.
+func (o *opener) posts(picture []byte) (list []post) {
+	o.t.Helper()
+	for _, p := range apis() {
+		kind, body := p.body(o, picture)
+		secret := o.secret(p.name, p.scope, store.ScopeEnrol)
+		if p.name == store.APIFaceguard {
+			_, secret = o.session()
+			p.path = "/faceguard/session/capture"
+			kind, body = o.form("frame", [][]byte{picture, picture, picture}, nil)
+		}
+		if p.header == "Authorization" {
+			secret = "Bearer " + secret
+		}
+		list = append(list, post{p.name, p.path, map[string]string{"Content-Type": kind, p.header: secret}, body})
+	}
+	return list
 }
 
 // secret is that of a new key.
@@ -158,10 +201,27 @@ const (
 	guardMany   = "Too Many Requests: rate limit exceeded"
 )
 
+// A trap is a judge that breaks down at the next picture once it is set.
+type trap struct {
+	api.Judge
+	set atomic.Bool
+}
+
+func (j *trap) Look(ctx context.Context, picture []byte, want api.Want) (*api.Look, error) {
+	if j.set.Swap(false) {
+		panic("the judge breaks down")
+	}
+	return j.Judge.Look(ctx, picture, want)
+}
+
 // What the originals do not say is the same case for all, in the words of each: 0.7 of the
 // contract.
 func TestCommonAnswers(t *testing.T) {
-	o := newOpener(t, apitest.Options{})
+	judge := &trap{}
+	o := newOpenerOf(t, func(mux *http.ServeMux, s *api.Service) {
+		judge.Judge, s.Judge = s.Judge, judge
+		all(mux, s)
+	}, apitest.Options{})
 	large := told{status: 413, body: "Request Entity Too Large", kind: "text/plain; charset=utf-8"}
 	rows := map[string][]told{ // in the order of apis
 		"no key": {
@@ -204,6 +264,17 @@ func TestCommonAnswers(t *testing.T) {
 			problem(405, "Method Not Allowed", "The method is not allowed.", ""), lapisError(405, "method not allowed"), argosError(405, "invalid_data_format", argosFormat),
 			bafError(405, 405, "Method Not Allowed"), guardError(405, "Method Not Allowed"),
 		},
+		"an unknown path": {
+			problem(404, "Not Found", "The resource does not exist.", ""), lapisError(404, "not found"), argosError(404, "invalid_data_format", argosFormat),
+			bafError(404, 404, "Not Found"), guardError(404, "Not Found: customer, session, or resource not found"),
+		},
+	}
+	nowhere := [][]string{ // that are asked for with GET
+		{"/services/nothing", "/services/authenticateUser/v3"},
+		{"/api/nothing", "/api/kyc-request/x/y"},
+		{"/faceauth/Image", "/v3/x", "/v3/faceauth/x"},
+		{"/api/v2/nothing", "/publicapi/api/v2/private/Nobody"},
+		{"/faceguard/nothing", "/faceguard/session/x"},
 	}
 	for i, p := range apis() {
 		t.Run(p.name, func(t *testing.T) {
@@ -245,25 +316,21 @@ func TestCommonAnswers(t *testing.T) {
 			want("too often").check(t, o.call(&p, many, kind, body))
 			got := o.Call(t, http.MethodPatch, p.path, map[string]string{p.header: good}, nil)
 			want("a wrong method").check(t, got)
+			for _, path := range nowhere[i] {
+				want("an unknown path").check(t, o.Call(t, http.MethodGet, path, map[string]string{p.header: good}, nil))
+			}
 		})
 	}
-	judge, db := o.Service.Judge, o.Service.DB
+	// A judge that panics fails one call, and no other.
 	o.t = t
-	for i, p := range apis() {
-		kind, body := p.body(o, o.A2())
-		secret := o.secret(p.name, p.scope, store.ScopeEnrol)
-		if p.name == store.APIFaceguard {
-			continue // it looks at no picture yet
+	o.recognised()
+	for i, p := range o.posts(o.A2()) {
+		judge.set.Store(true)
+		rows["a panic"][i].check(t, o.Call(t, http.MethodPost, p.path, p.header, p.body))
+		got := o.Call(t, http.MethodPost, p.path, p.header, p.body)
+		if judge.set.Load() || got.Status == rows["a panic"][i].status && string(got.Body) == rows["a panic"][i].body {
+			t.Errorf("%s, after a panic: %d %s", p.name, got.Status, got.Body)
 		}
-		if p.name == store.APIArgos {
-			o.Update(t, func(tx *store.Tx) error {
-				_, err := tx.AddTemplate(store.Template{Person: "a01", Model: "x@1", Vector: []float32{1}})
-				return err
-			})
-		}
-		o.Service.Judge = nil
-		rows["a panic"][i].check(t, o.call(&p, secret, kind, body))
-		o.Service.Judge, o.Service.DB = judge, db
 	}
 	if n := o.Door.Unlocked(); n != 0 {
 		t.Errorf("the door was opened %d times", n)
@@ -329,38 +396,64 @@ func (o *opener) tooLarge(p *published, secret string, want *told) {
 	}
 }
 
-// Pictures that wait longer than they may, and a line that is full, are told so.
-func TestCommonDeadline(t *testing.T) {
-	o := newOpener(t, apitest.Options{Deadline: time.Millisecond})
-	o.Update(t, func(tx *store.Tx) error {
-		_, err := tx.AddTemplate(store.Template{Person: "a01", Model: "x@1", Vector: []float32{1}})
-		return err
-	})
-	big := o.Big() // 24 million pixels: nobody looks at them within a millisecond
-	for i, want := range []told{
+// busy is what each API says of a picture that is not looked at.
+func busy() []told { // in the order of apis
+	return []told{
 		{status: 504, body: `{"message":"Endpoint request timed out"}`},
 		lapisError(503, "service unavailable"),
-		argosError(503, "detection_server_error", "Cannot finish process of detecting face"), bafError(503, 503, "Service Unavailable"),
-		{},
-	} {
-		p := apis()[i]
-		if p.name != store.APIFaceguard {
-			kind, body := p.body(o, big)
-			want.check(t, o.call(&p, o.secret(p.name, p.scope, store.ScopeEnrol), kind, body))
+		argosError(503, "detection_server_error", "Cannot finish process of detecting face"), bafError(503, 503, "Service Unavailable"), guardError(429, guardMany),
+	}
+}
+
+// Pictures that wait longer than they may are told so.
+func TestCommonDeadline(t *testing.T) {
+	o := newOpener(t, apitest.Options{Deadline: time.Millisecond})
+	o.recognised()
+	want := busy()
+	for i, p := range o.posts(o.Big()) { // 24 million pixels: nobody looks at them within a millisecond
+		want[i].check(t, o.Call(t, http.MethodPost, p.path, p.header, p.body))
+	}
+}
+
+// Where the line is full a picture is not waited for: while one is looked at and one waits, the next
+// is told so, of every API. Then the two that were held are answered.
+func TestCommonLine(t *testing.T) {
+	began, free := make(chan struct{}, 1), make(chan struct{})
+	release := sync.OnceFunc(func() { close(free) })
+	defer release()
+	o := newOpener(t, apitest.Options{Waiting: 1, Yield: func(context.Context) {
+		select {
+		case began <- struct{}{}:
+		default:
+		}
+		<-free
+	}})
+	o.recognised()
+	posts, want := o.posts(o.A2()), busy()
+	answers := make(chan *apitest.Answer, 3)
+	send := func() {
+		p := posts[0]
+		a, err := o.Try(context.WithoutCancel(t.Context()), http.MethodPost, p.path, p.header, p.body)
+		if err != nil {
+			t.Error(err)
+			a = &apitest.Answer{}
+		}
+		answers <- a
+	}
+	go send()
+	<-began
+	go send() // one of these two waits, whichever comes first
+	go send()
+	want[0].check(t, <-answers)
+	for i, p := range posts {
+		want[i].check(t, o.Call(t, http.MethodPost, p.path, p.header, p.body))
+	}
+	release()
+	for range 2 {
+		if a := <-answers; a.Status != http.StatusOK {
+			t.Errorf("held until the line moved: %d %s", a.Status, a.Body)
 		}
 	}
-	// FaceGuard looks at pictures in a session only.
-	o.Update(t, func(tx *store.Tx) error {
-		return tx.PutRecord(store.Record{Kind: "x", ID: "x", Body: []byte("x")}) // the store works
-	})
-	portal, session := o.session()
-	if portal == "" || session == "" {
-		t.Fatal("no session")
-	}
-	kind, body := o.form("frame", [][]byte{o.A2(), o.A2(), o.A2()}, nil)
-	got := o.Call(t, http.MethodPost, "/faceguard/session/capture", map[string]string{"Authorization": "Bearer " + session, "Content-Type": kind}, body)
-	want := guardError(429, guardMany)
-	want.check(t, got)
 }
 
 // session is a FaceGuard session of a01: its portal token and its own.
@@ -423,6 +516,7 @@ func TestCommonStore(t *testing.T) {
 // Every route takes a key with its scope alone, and no key with any other.
 func TestCommonScopes(t *testing.T) {
 	o := newOpener(t, apitest.Options{})
+	o.Camera.See(o.A2())
 	refused := map[string]told{
 		store.APIFacephi: problem(403, "Forbidden", "The API key does not allow this operation.", ""), store.APILapis: lapisError(401, "invalid api key"),
 		store.APIArgos: argosError(403, "Invalid_projectId", "Fail to find the project data"), store.APIBaf: bafError(403, 403, "Forbidden"),
@@ -433,6 +527,7 @@ func TestCommonScopes(t *testing.T) {
 		{store.APIFacephi, "POST", "/services/authenticateUser/v2", "authenticate"},
 		{store.APIFacephi, "DELETE", "/services/authenticateUser", "enrol"},
 		{store.APIFacephi, "POST", "/services/updateUserTemplate", "enrol"},
+		{store.APIFacephi, "POST", "/services/captureImage", "authenticate"},
 		{store.APIFacephi, "POST", "/services/evaluatePassiveLiveness", "authenticate"},
 		{store.APIFacephi, "POST", "/services/evaluatePassiveLivenessToken", "authenticate"},
 		{store.APILapis, "POST", "/api/document-identification", "enrol"},

@@ -147,6 +147,24 @@ func (f *Faces) part(x0, y0, x1, y1 int) []byte {
 	return f.jpeg(out)
 }
 
+// Beside is a webcam's picture of somebody in the middle, with somebody else at its left margin, at
+// three quarters of their size.
+func (f *Faces) Beside(large, small []byte) []byte {
+	f.tb.Helper()
+	out := image.NewRGBA(image.Rect(0, 0, 560, 240))
+	draw.Draw(out, out.Bounds(), image.NewUniform(color.Gray{110}), image.Point{}, draw.Src)
+	paste := func(to image.Rectangle, file []byte, from image.Rectangle) {
+		m, err := jpeg.Decode(bytes.NewReader(file))
+		if err != nil {
+			f.tb.Fatal(err)
+		}
+		draw.CatmullRom.Scale(out, to, m, from, draw.Src, nil)
+	}
+	paste(image.Rect(120, 0, 440, 240), large, image.Rect(0, 0, 320, 240))
+	paste(image.Rect(0, 45, 132, 195), small, image.Rect(75, 40, 251, 240))
+	return f.jpeg(out)
+}
+
 // Small is A1 at 0.3 of its size in the middle of a grey picture: a face of 37 pixels.
 func (f *Faces) Small() []byte {
 	f.tb.Helper()

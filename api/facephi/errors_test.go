@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"facegate/api/apitest"
+	"facegate/internal/programtest"
 	"facegate/store"
 )
 
@@ -85,37 +86,58 @@ func TestKeys(t *testing.T) {
 	apitest.Golden(t, with(looks), 401, jsonType, problem(401, "Invalid API key."))
 }
 
-// Who waits for longer than may be, because somebody stands before the camera or because the
-// line is full, is told so.
+// Where the line is full a picture is not waited for: one is looked at, one waits, and the next is
+// told so while both are still held. Then these two are answered.
+func TestFullLine(t *testing.T) {
+	began, free := make(chan struct{}, 1), make(chan struct{})
+	release := sync.OnceFunc(func() { close(free) })
+	defer release()
+	c := newClient(t, apitest.Options{Waiting: 1, Yield: func(context.Context) {
+		select {
+		case began <- struct{}{}:
+		default:
+		}
+		<-free
+	}})
+	const evaluate = "/services/evaluatePassiveLiveness"
+	body := []byte(`{"imageBuffer":"` + b64(c.A2()) + `"}`)
+	answers := make(chan *apitest.Answer, 3)
+	send := func() {
+		a, err := c.Try(context.WithoutCancel(t.Context()), http.MethodPost, evaluate, map[string]string{"x-api-key": c.secret}, body)
+		if err != nil {
+			t.Error(err)
+			a = &apitest.Answer{}
+		}
+		answers <- a
+	}
+	go send()
+	<-began
+	go send() // one of these two waits, whichever comes first
+	go send()
+	apitest.Golden(t, <-answers, 504, jsonType, timedOut)
+	apitest.Golden(t, c.post(evaluate, string(body)), 504, jsonType, timedOut)
+	release()
+	for range 2 {
+		apitest.Golden(t, <-answers, 200, jsonType,
+			`{"serviceResultCode":0,"serviceResultLog":"Live","serviceTime":"<digits>","serviceTransactionId":"<uuid>","serviceLivenessResult":3}`)
+	}
+}
+
+// Who stands before the camera for longer than a picture may wait is looked at first.
 func TestTimeout(t *testing.T) {
-	// The camera is busy until told otherwise.
 	free := make(chan struct{})
-	c := newClient(t, apitest.Options{Waiting: 1, Deadline: time.Second, Yield: func(ctx context.Context) {
+	c := newClient(t, apitest.Options{Deadline: time.Second, Yield: func(ctx context.Context) {
 		select {
 		case <-free:
 		case <-ctx.Done():
 		}
 	}})
-	body := []byte(`{"imageBuffer":"` + b64(c.A2()) + `"}`)
-	answers := make([]*apitest.Answer, 4)
-	var calls sync.WaitGroup
-	for i := range answers {
-		calls.Go(func() {
-			a, err := c.Try(context.Background(), http.MethodPost, "/services/evaluatePassiveLiveness", map[string]string{"x-api-key": c.secret}, body)
-			if err != nil {
-				t.Error(err)
-			}
-			answers[i] = a
-		})
-	}
-	calls.Wait()
-	for _, a := range answers {
-		apitest.Golden(t, a, 504, jsonType, `{"message":"Endpoint request timed out"}`)
-	}
+	body := m{"imageBuffer": b64(c.A2())}
+	apitest.Golden(t, c.post("/services/evaluatePassiveLiveness", body), 504, jsonType, timedOut)
 	close(free)
-	if a := c.post("/services/evaluatePassiveLiveness", string(body)); a.Status != 200 {
-		t.Errorf("after the camera was done: %d %s", a.Status, a.Body)
-	}
+	programtest.Until(t, "pictures are looked at after the camera is done", func() bool {
+		return c.post("/services/evaluatePassiveLiveness", body).Status == 200
+	})
 }
 
 // A store that has failed is an error without detail.

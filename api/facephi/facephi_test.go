@@ -1,6 +1,7 @@
 package facephi_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -12,7 +13,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -89,6 +89,7 @@ const (
 	yes       = "User authenticated successfully."
 	notLive   = "The bestImageToken parameter does not match a living person."
 	otherFace = "User authentication failed due to non-matching templateRaw."
+	timedOut  = `{"message":"Endpoint request timed out"}`
 )
 
 func notBound(id string) string {
@@ -195,8 +196,10 @@ func (c *client) checkTrail(t *testing.T) {
 	}
 }
 
-// What a model that cannot be used does to the answers.
+// What a model that cannot be used does to the answers of both calls.
 func TestBrokenModels(t *testing.T) {
+	whole := newClient(t, apitest.Options{})
+	template := whole.Look(t, whole.A1()).Template
 	for _, tt := range []struct {
 		role string
 		code int
@@ -212,6 +215,13 @@ func TestBrokenModels(t *testing.T) {
 			c := newClient(t, apitest.Options{Broken: []string{tt.role}})
 			want := fmt.Sprintf(`{"serviceResultCode":0,"serviceResultLog":%q,"serviceTime":"<digits>","serviceTransactionId":"<uuid>","serviceLivenessResult":%d}`, tt.log, tt.code)
 			apitest.Golden(t, c.post("/services/evaluatePassiveLiveness", m{"imageBuffer": b64(c.A2())}), 200, jsonType, want)
+			c.Enrol(t, "001")
+			token, err := facephi.GiveToken(t.Context(), c.Service, "001", template)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := c.post("/services/authenticateUser", m{"userId": "001", "registeredTemplateRaw": token, "bestImageToken": b64(c.A2())})
+			apitest.Golden(t, a, 200, jsonType, result(-101, notLive, tt.code, 0, "0"))
 		})
 	}
 }
@@ -271,6 +281,19 @@ func TestCaptures(t *testing.T) {
 		apitest.Golden(t, c.post("/services/authenticateUser", m{"userId": user, "registeredTemplateRaw": token, name: live}), 200, jsonType, want)
 	}
 	lifeless := result(-101, notLive, 0, 0, "0")
+
+	// Where nobody stands before the camera it is waited for somebody, meanwhile.
+	empty := newClient(t, apitest.Options{})
+	nobody := make(chan *apitest.Answer, 1)
+	go func() {
+		a, err := empty.Try(context.WithoutCancel(t.Context()), http.MethodPost, "/services/captureImage", map[string]string{"x-api-key": empty.secret}, []byte("{}"))
+		if err != nil {
+			t.Error(err)
+			a = &apitest.Answer{}
+		}
+		nobody <- a
+	}()
+	defer func() { apitest.Golden(t, <-nobody, 504, jsonType, timedOut) }()
 
 	best, live := capture(c.A2(), 3, "Live", true)
 	try("001", "bestImageToken", best, result(0, yes, 3, 3, `"<number 0.8 1 4>"`))
@@ -351,19 +374,33 @@ func TestFleet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for user, tt := range map[string]struct {
-		token string
-		want  *regexp.Regexp
-	}{"033": {token, regexp.MustCompile(`"serviceResultCode":-102`)}, "011": {other, regexp.MustCompile(`"serviceResultCode":0`)}} {
-		c.forgetTries()
-		a := c.post("/services/authenticateUser", m{"userId": user, "registeredTemplateRaw": tt.token, "bestImageToken": b64(c.A2())})
-		if !tt.want.Match(a.Body) {
-			t.Errorf("%s: %s", user, a.Body)
-		}
+	strange, err := facephi.GiveToken(t.Context(), c.Service, "011", c.Look(t, c.B1()).Template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, user, token string
+		live              []byte
+		want              string
+	}{
+		{"enrolled here", "033", token, c.A2(), result(-102, otherFace, 3, 1, `"<number 0 0.7999 4>"`)},
+		{"theirs alone", "011", other, c.A2(), result(0, yes, 3, 3, `"<number 0.8 1 4>"`)},
+		{"theirs alone, and another face", "011", other, c.B2(), result(-102, otherFace, 3, 1, `"<number 0 0.7999 4>"`)},
+		{"a token of another face", "011", strange, c.B2(), result(-100, notBound("011"), 0, 0, "0")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c.forgetTries()
+			a := c.post("/services/authenticateUser", m{"userId": tt.user, "registeredTemplateRaw": tt.token, "bestImageToken": b64(tt.live)})
+			apitest.Golden(t, a, 200, jsonType, tt.want)
+		})
 	}
 	central.Close()
-	if a := try("044", c.A1(), c.A2()); a.Status != http.StatusBadGateway {
-		t.Errorf("the central site is gone: %d %s", a.Status, a.Body)
+	apitest.Golden(t, try("044", c.A1(), c.A2()), 502, jsonType, problem(502, "Server got an invalid response."))
+	c.forgetTries()
+	a := c.post("/services/authenticateUser", m{"userId": "011", "registeredTemplateRaw": other, "bestImageToken": b64(c.A2())})
+	apitest.Golden(t, a, 502, jsonType, problem(502, "Server got an invalid response."))
+	if _, err := c.DB.Person(t.Context(), "044"); !errors.Is(err, access.ErrNotFound) {
+		t.Errorf("044 is held here: %v", err)
 	}
 }
 

@@ -1,5 +1,7 @@
 package lapis
 
+import "facegate/api"
+
 // Limits of bodies. A body that has room for the largest text holds three pictures as well.
 const (
 	maxText  = 30 << 20         // characters of base64
@@ -14,4 +16,12 @@ func (c *call) read() error {
 	c.leave = append(c.leave, leave)
 	c.body = o
 	return err
+}
+
+// id is an id of the body. A text that is too long to be one is one that there is not.
+func (c *call) id(text api.Long) string {
+	if id, short := c.body.Short(text); short {
+		return id
+	}
+	return "unknown"
 }

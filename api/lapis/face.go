@@ -16,7 +16,7 @@ func (c *call) face() (answer, error) {
 	var in struct {
 		URL    api.Long `json:"faceImage"`
 		Base64 api.Long `json:"faceImageBase64"`
-		ID     string   `json:"documentIdentificationId"`
+		ID     api.Long `json:"documentIdentificationId"`
 	}
 	if err := c.body.Decode(&in); err != nil {
 		return answer{}, err
@@ -42,11 +42,12 @@ func (c *call) face() (answer, error) {
 	if l.Fault != api.NoFault {
 		return answer{}, refuse(unreadable)
 	}
-	s, err := c.load(in.ID)
+	id := c.id(in.ID)
+	s, err := c.load(id)
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.Keys.Try("document "+in.ID, time.Now()); err != nil {
+	if err := c.Keys.Try("document "+id, time.Now()); err != nil {
 		return answer{}, err
 	}
 	switch {
@@ -62,7 +63,7 @@ func (c *call) face() (answer, error) {
 	if !(similarity >= c.settings.Similarity) {
 		return answer{}, errMismatch()
 	}
-	if err := c.change(in.ID, func(s *session) { s.Face = newSeen(l, similarity) }); err != nil {
+	if err := c.change(id, func(s *session) { s.Face = newSeen(l, similarity) }); err != nil {
 		return answer{}, err
 	}
 	return ok(map[string]score{"score": score(similarity)})

@@ -29,7 +29,7 @@ func (c *call) liveliness() (answer, error) {
 	var in struct {
 		URL    api.Long `json:"faceVideo"`
 		Base64 api.Long `json:"faceVideoBase64"`
-		ID     string   `json:"documentIdentificationId"`
+		ID     api.Long `json:"documentIdentificationId"`
 	}
 	if err := c.body.Decode(&in); err != nil {
 		return answer{}, err
@@ -48,18 +48,19 @@ func (c *call) liveliness() (answer, error) {
 		}
 		return answer{}, refuse(words.base64)
 	}
-	s, err := c.load(in.ID)
+	id := c.id(in.ID)
+	s, err := c.load(id)
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.Keys.Try("document "+in.ID, time.Now()); err != nil {
+	if err := c.Keys.Try("document "+id, time.Now()); err != nil {
 		return answer{}, err
 	}
 	alive, err := c.watch(v, s)
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.change(in.ID, func(s *session) { s.Liveliness = &alive }); err != nil {
+	if err := c.change(id, func(s *session) { s.Liveliness = &alive }); err != nil {
 		return answer{}, err
 	}
 	c.scores = access.Scores{Liveness: &alive}

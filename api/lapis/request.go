@@ -108,9 +108,9 @@ func (c *call) one(tx *store.Tx, id string) (store.Record, request, error) {
 // create answers POST kyc-request.
 func (c *call) create() (answer, error) {
 	var in struct {
-		Email string `json:"email"`
-		Phone string `json:"phoneNumber"`
-		ID    string `json:"documentIdentificationId"`
+		Email string   `json:"email"`
+		Phone string   `json:"phoneNumber"`
+		ID    api.Long `json:"documentIdentificationId"`
 	}
 	if err := c.body.Decode(&in); err != nil {
 		return answer{}, err
@@ -120,7 +120,7 @@ func (c *call) create() (answer, error) {
 	}
 	act := c.Act(c.key)
 	err := c.DB.Update(c.ctx(), act, func(tx *store.Tx) error {
-		rec, s, err := c.session(tx, in.ID)
+		rec, s, err := c.session(tx, c.id(in.ID))
 		if err != nil {
 			return err
 		}
@@ -211,10 +211,10 @@ func (c *call) named() (string, error) {
 		return c.request.URL.Query().Get("id"), nil
 	}
 	var in struct {
-		ID string `json:"id"`
+		ID api.Long `json:"id"`
 	}
 	err := c.body.Decode(&in)
-	return in.ID, err
+	return c.id(in.ID), err
 }
 
 // errNotAccepted is said of every request that cannot be accepted.
