@@ -165,6 +165,7 @@ func (o *Object) Empty() bool { return len(o.small) == 0 }
 // Decode reads the object into v by the rules of [Decode]. A long text is refused where v has a
 // string that is no [Long].
 func (o *Object) Decode(v any) error {
+	mark := o.mark // and not o: the decoder is kept for the next call, with what it was told
 	return decode(o.small, v, json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, s *string) error {
 		if dec.PeekKind() != '"' {
 			return json.SkipFunc
@@ -173,8 +174,7 @@ func (o *Object) Decode(v any) error {
 		if err != nil {
 			return err
 		}
-		var short bool
-		if *s, short = o.Short(Long(t.String())); !short {
+		if *s = t.String(); strings.HasPrefix(*s, mark) {
 			return errors.New("a text is too long")
 		}
 		return nil

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"weak"
 )
 
 func TestObject(t *testing.T) {
@@ -112,6 +113,27 @@ func TestObjectMemory(t *testing.T) {
 	}
 	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
 		t.Errorf("%d bytes were taken beside the body", took)
+	}
+}
+
+// Nothing holds a body that was dealt with.
+func TestObjectEnds(t *testing.T) {
+	held := func() weak.Pointer[Object] {
+		o, err := NewObject([]byte(`{"a":"` + strings.Repeat("A", longText) + `"}`))
+		if err == nil {
+			err = o.Decode(&struct {
+				A Long   `json:"a"`
+				B string `json:"b"`
+			}{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return weak.Make(o)
+	}()
+	runtime.GC()
+	if held.Value() != nil {
+		t.Error("the object is held")
 	}
 }
 

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// muchMemory is from how many bytes on the memory of a body is given back at once. The heap holds
+// muchMemory is from how many bytes on memory is given back at once. The heap holds
 // few pointers, so that this takes some milliseconds.
 const muchMemory = 4 << 20
 
-// roomWait is how long a body may wait for room.
+// roomWait is how long room may be waited for.
 const roomWait = 10 * time.Second
 
-// A Room bounds how many bytes of bodies are held at once, by all calls together. Who finds no
-// room waits in the order of coming. It is safe for concurrent use; a nil Room has no bounds.
+// A Room bounds how many bytes, of bodies or of pictures, are held at once by all calls together. Who
+// finds no room waits in the order of coming. It is safe for concurrent use; a nil Room has no bounds.
 type Room struct {
 	size int64
 
@@ -44,7 +44,7 @@ func (r *Room) Take(ctx context.Context, n int64) (leave func(), err error) {
 	w := &waiter{n, make(chan struct{})}
 	leave = sync.OnceFunc(func() {
 		if n >= muchMemory {
-			// Else the next body would be held beside what is left of this one.
+			// Else what comes next would be held beside what is left of this.
 			debug.FreeOSMemory()
 		}
 		r.put(n)
@@ -63,7 +63,7 @@ func (r *Room) Take(ctx context.Context, n int64) (leave func(), err error) {
 	case <-w.ours:
 		return leave, nil
 	case <-wait.C:
-		err = errors.New("too many bodies wait")
+		err = errors.New("too many wait for memory")
 	case <-ctx.Done():
 		err = ctx.Err()
 	}

@@ -18,9 +18,22 @@ const (
 	minSide   = 32
 
 	// Larger ones are looked at reduced to so many pixels: a face that is fit to be judged in the
-	// whole is so in half of its sides, and memory stays below 14 MB whatever comes.
+	// whole is so in half of its sides, and memory stays within bounds whatever comes.
 	maxLooked = 4_000_000
+
+	// Up to so many pixels a picture waits for nobody.
+	large = 1_000_000
 )
+
+// room is how many bytes a picture file takes while what it shows is looked at, 0 where that is
+// little: its pixels, and as much again for what is made of them.
+func room(data []byte) int64 {
+	c, ok := header(data)
+	if n := int64(c.Width) * int64(c.Height); ok && n > large && n <= maxPixels {
+		return 6 * min(n, maxLooked)
+	}
+	return 0
+}
 
 // decode reads a JPEG or PNG, or says what is wrong with it. Only the header of one that
 // cannot be used is read. The size is that of what is looked at.

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -43,6 +42,7 @@ type Options struct {
 	// Barred, where set, are the stages whose models the site has no licence for at a moment: they
 	// are as if their models had failed, and the Look says why.
 	Barred   func(now time.Time) pipeline.Stages
+	Pictures *api.Room     // for large pictures' pixels, which [Documents] share; nil: no bounds
 	Deadline time.Duration // until a picture is judged, with its wait, 0: 10 s
 	Waiting  int           // pictures that may wait, 0: 16
 	Log      *slog.Logger  // never nil
@@ -64,9 +64,18 @@ const yieldFor = 2 * time.Second
 // less well, is held against the door's limit alone.
 const maxAngle = 35
 
-// nice is how much less than the camera's the worker's thread is given of a busy machine: of
-// two threads on one core about a tenth.
+// nice is how much less than the camera's a thread that looks at posted pictures is given of a
+// busy machine: of two threads on one core about a tenth.
 const nice = 10
+
+// lower gives the calling goroutine a thread of its own that is nice. The thread is not given
+// back: it ends with its goroutine, and its priority with it.
+func lower(ctx context.Context, log *slog.Logger) {
+	runtime.LockOSThread()
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, nice); err != nil { // of this thread alone
+		log.WarnContext(ctx, "pictures that are posted share the machine with the camera evenly", logkey.Error, err)
+	}
+}
 
 // A Judge is an [api.Judge], and a task.
 type Judge struct {
@@ -85,16 +94,17 @@ type job struct {
 	ctx     context.Context //nolint:containedctx // it ends with the call that waits
 	picture atomic.Pointer[[]byte]
 	want    api.Want
+	leave   func() // gives back the room for the pixels
 	done    chan result
 }
 
 // take is the picture, for whoever is first: the worker, or the call when it stops waiting, whose
-// memory nobody holds on to then.
-func (w *job) take() []byte {
+// memory nobody holds on to then. Whoever has it leaves the room.
+func (w *job) take() (picture []byte, ok bool) {
 	if p := w.picture.Swap(nil); p != nil {
-		return *p
+		return *p, true
 	}
-	return nil
+	return nil, false
 }
 
 type result struct {
@@ -129,11 +139,7 @@ func (j *Judge) Ready() <-chan struct{} { return j.ready }
 
 // Run looks at pictures until ctx ends.
 func (j *Judge) Run(ctx context.Context) error {
-	// The thread is not given back: it ends with its goroutine, and its priority with it.
-	runtime.LockOSThread()
-	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, nice); err != nil { // of this thread alone
-		j.o.Log.WarnContext(ctx, "pictures that are posted share the machine with the camera evenly", logkey.Error, err)
-	}
+	lower(ctx, j.o.Log)
 	for {
 		select {
 		case <-ctx.Done():
@@ -142,8 +148,9 @@ func (j *Judge) Run(ctx context.Context) error {
 			}
 			return j.an.Close()
 		case w := <-j.line:
-			if picture := w.take(); w.ctx.Err() == nil {
+			if picture, ok := w.take(); ok {
 				look, err := j.look(w.ctx, picture, w.want) //nolint:contextcheck // that of the call, not the task's
+				w.leave()
 				w.done <- result{look, err}
 			}
 		}
@@ -156,18 +163,25 @@ func busy(err error) error { return &api.Error{Code: api.Busy, RetryAfter: retry
 func (j *Judge) Look(ctx context.Context, picture []byte, want api.Want) (*api.Look, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.o.Deadline)
 	defer cancel()
-	w := &job{ctx: ctx, want: want, done: make(chan result, 1)}
+	leave, err := j.o.Pictures.Take(ctx, room(picture))
+	if err != nil {
+		return nil, err
+	}
+	w := &job{ctx: ctx, want: want, leave: leave, done: make(chan result, 1)}
 	w.picture.Store(&picture)
 	select {
 	case j.line <- w:
 	default:
+		leave()
 		return nil, busy(errors.New("too many pictures wait"))
 	}
 	select {
 	case r := <-w.done:
 		return r.look, r.err
 	case <-ctx.Done():
-		w.take()
+		if _, ok := w.take(); ok {
+			leave()
+		}
 		return nil, busy(ctx.Err())
 	}
 }
@@ -220,12 +234,7 @@ func (j *Judge) look(ctx context.Context, picture []byte, want api.Want) (*api.L
 		l.Failed = l.Unlicensed
 		return l, nil
 	}
-	defer func() {
-		if j.an.Release(); 3*img.W*img.H >= muchMemory {
-			img = nil
-			debug.FreeOSMemory()
-		}
-	}()
+	defer j.an.Release()
 	a, failed, err := j.an.Examine(img, stages&^barred, pause)
 	if failed |= stages & barred; barred&(pipeline.Mask|pipeline.Parsing|pipeline.Eyes) != 0 && a.Quality == face.OK {
 		a.Quality = face.ImageError // it rests on what was not looked at
@@ -239,10 +248,6 @@ func (j *Judge) look(ctx context.Context, picture []byte, want api.Want) (*api.L
 	j.fill(l, a, failed)
 	return l, nil
 }
-
-// muchMemory is from how many bytes on the memory of a picture is given back at once, and not
-// when the next one needs some: bounds are for all that is held.
-const muchMemory = 4 << 20
 
 // parts are the pipeline's stages as callers know them.
 func parts(st pipeline.Stages) (out api.Stage) {

@@ -110,7 +110,7 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 	})
 	k := kiosk.New(kiosk.Options{Audit: s.DB, Door: s.Door, Clock: s.Clock, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
 	s.Service = &api.Service{
-		DB: s.DB, Judge: s.Judge, Camera: s.Camera, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Documents: document.Open(), Room: api.NewRoom(64 << 20), Site: "lab", Door: access.MainDoor, Log: log,
+		DB: s.DB, Judge: s.Judge, Camera: s.Camera, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Documents: &judge.Documents{Reader: document.Open(), Log: log}, Room: api.NewRoom(64 << 20), Site: "lab", Door: access.MainDoor, Log: log,
 	}
 	s.Service.Tally = &api.Tally{Service: s.Service}
 	s.people = &kiosk.People{DB: s.DB, Kiosk: k, Log: log}

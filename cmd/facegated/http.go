@@ -13,6 +13,7 @@ import (
 	"facegate/api/facephi"
 	"facegate/api/lapis"
 	"facegate/api/webhook"
+	"facegate/document"
 	"facegate/fleet/lookup"
 	"facegate/health"
 	"facegate/internal/config"
@@ -25,10 +26,12 @@ import (
 // pictures, and what goes with them. Posted pictures make way while somebody stands before the
 // camera.
 func serveAPIs(s *api.Service, c *config.Config, eyes *eyes, priority *judge.Priority, board *health.Board) []task.Task {
+	pictures := api.NewRoom(maxPixels)
 	j := judge.New(judge.Options{
-		Open: eyes.judging, Identifier: eyes.identifier(), DB: s.DB, Yield: priority.Yield, Barred: eyes.barredStages, Log: s.Log,
+		Open: eyes.judging, Identifier: eyes.identifier(), DB: s.DB, Yield: priority.Yield, Barred: eyes.barredStages, Pictures: pictures, Log: s.Log,
 	})
 	s.Judge, s.Keys, s.Room = j, api.NewKeys(s.DB), api.NewRoom(maxBodies)
+	s.Documents = &judge.Documents{Reader: document.Open(), Yield: priority.Yield, Pictures: pictures, Log: s.Log}
 	s.Tally = &api.Tally{Service: s}
 	mux := http.NewServeMux()
 	mount(mux, s, board, priority)
@@ -38,8 +41,12 @@ func serveAPIs(s *api.Service, c *config.Config, eyes *eyes, priority *judge.Pri
 	}}
 }
 
-// maxBodies is how many bytes of bodies are held at once, or one body that is larger.
-const maxBodies = 20 << 20
+// How many bytes are held at once: of bodies, or of one that is larger, and of the pixels of large
+// pictures.
+const (
+	maxBodies = 16 << 20
+	maxPixels = 24 << 20
+)
 
 // mount registers what is served.
 func mount(mux *http.ServeMux, s *api.Service, board *health.Board, priority *judge.Priority) {

@@ -16,7 +16,6 @@ import (
 	"facegate/device"
 	"facegate/device/replay"
 	"facegate/device/v4l2"
-	"facegate/document"
 	"facegate/door/client"
 	"facegate/health"
 	"facegate/internal/config"
@@ -118,7 +117,7 @@ func run(ctx context.Context, c *config.Config, untilIdle bool, log *slog.Logger
 		&local.Server{Path: filepath.Join(c.Home, local.SocketName), Board: board, Kiosk: k, Screen: screen, Log: log},
 	}
 	priority := &judge.Priority{}
-	served := &api.Service{DB: db, Documents: document.Open(), Kiosk: k, Clock: wall, Site: c.Site.Name, Door: c.Door.Name, Log: log}
+	served := &api.Service{DB: db, Kiosk: k, Clock: wall, Site: c.Site.Name, Door: c.Door.Name, Log: log}
 	if served.Fleet, err = openFleet(c); err != nil {
 		return err
 	}

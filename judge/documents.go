@@ -1,0 +1,59 @@
+package judge
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"facegate/api"
+	"facegate/document"
+)
+
+// Documents reads the documents in pictures that were posted, below the camera's priority as a
+// Judge looks at faces. It is safe for concurrent use.
+type Documents struct {
+	Reader api.DocumentReader
+	// Yield, where set, waits while the camera needs the machine, at most until ctx ends, which is
+	// after two seconds.
+	Yield    func(ctx context.Context)
+	Pictures *api.Room    // see Options
+	Log      *slog.Logger // never nil
+}
+
+// ReadFile is [document.Reader.ReadFile]. A reader that panics is an error that wraps
+// [document.ErrEngine]. Where there is no room for the picture it is an [*api.Error] of code Busy.
+func (d *Documents) ReadFile(ctx context.Context, picture []byte) (document.Document, error) {
+	type result struct {
+		document document.Document
+		err      error
+	}
+	leave, err := d.Pictures.Take(ctx, room(picture))
+	if err != nil {
+		return document.Document{}, err
+	}
+	defer leave()
+	done := make(chan result)
+	go func() {
+		lower(ctx, d.Log)
+		var r result
+		r.document, r.err = d.read(ctx, picture)
+		done <- r
+	}()
+	r := <-done // soon after ctx has ended
+	return r.document, r.err
+}
+
+func (d *Documents) read(ctx context.Context, picture []byte) (_ document.Document, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v\n%s", document.ErrEngine, p, debug.Stack())
+		}
+	}()
+	if d.Yield != nil {
+		wait, cancel := context.WithTimeout(ctx, yieldFor)
+		d.Yield(wait)
+		cancel()
+	}
+	return d.Reader.ReadFile(ctx, picture)
+}
