@@ -1,7 +1,11 @@
 package baf
 
 import (
+	"encoding/json"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"facegate/api"
 )
@@ -30,9 +34,16 @@ func FuzzApplicant(f *testing.F) {
 	f.Add([]byte(`{"firstName":"Ann","metadata":{"additionalProp1":"v"},"status":1}`))
 	f.Add([]byte(`{"status":-1}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var a applicantRequest
-		if api.Decode(body, &a) != nil || a.check() != nil {
+		var a, again applicant
+		if api.Decode(body, &a.applicantRequest) != nil || a.check() != nil {
 			return
+		}
+		kept, err := json.Marshal(a)
+		if err == nil {
+			err = json.Unmarshal(kept, &again)
+		}
+		if d := cmp.Diff(a, again, cmp.AllowUnexported(applicant{}), cmpopts.EquateEmpty()); d != "" || err != nil {
+			t.Errorf("%s is found again as (-kept +found): %v\n%s", kept, err, d)
 		}
 		if name := a.name(); len(name) > 256 {
 			t.Errorf("a name of %d bytes", len(name))

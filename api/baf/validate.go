@@ -216,13 +216,14 @@ func (v *validation) invalid(why string) {
 	v.InvalidDataErrors = append(v.InvalidDataErrors, why)
 }
 
-// found is whom a face is like enough to, at most so many.
-func (c *call) found(ctx context.Context, l *api.Look) ([]api.Candidate, error) {
-	list, err := c.Judge.Search(ctx, l.Template, c.settings.MaxFaces)
+// found is whom a face is like enough to, but for one person, at most so many.
+func (c *call) found(ctx context.Context, l *api.Look, but string) ([]api.Candidate, error) {
+	list, err := c.Judge.Search(ctx, l.Template, c.settings.MaxFaces+1)
 	if errors.Is(err, match.ErrModel) {
 		return nil, searchMissing()
 	}
-	return slices.DeleteFunc(list, func(p api.Candidate) bool { return p.Score*100 < c.settings.Threshold }), err
+	list = slices.DeleteFunc(list, func(p api.Candidate) bool { return p.Person == but || p.Score*100 < c.settings.Threshold })
+	return list[:min(len(list), c.settings.MaxFaces)], err
 }
 
 // authorise succeeds if the applicant is among those that the face is like.
@@ -231,7 +232,7 @@ func (c *call) authorise(ctx context.Context, in *validationRequest, v *validati
 	if l == nil {
 		return err
 	}
-	list, err := c.found(ctx, l)
+	list, err := c.found(ctx, l, "")
 	if err != nil {
 		return err
 	}
@@ -286,11 +287,11 @@ func (c *call) register(ctx context.Context, in *validationRequest, v *validatio
 
 // enrol searches a face among those of others, and keeps it if it is none of theirs.
 func (c *call) enrol(ctx context.Context, applicant string, l *api.Look, v *validation) (profile string, err error) {
-	list, err := c.found(ctx, l)
+	others, err := c.found(ctx, l, applicant)
 	if err != nil {
 		return "", err
 	}
-	if slices.ContainsFunc(list, func(p api.Candidate) bool { return p.Person != applicant }) {
+	if len(others) > 0 {
 		v.judge(false)
 		return "", nil
 	}
@@ -382,7 +383,10 @@ func (c *call) document(ctx context.Context, in *validationRequest, l *api.Look,
 			v.Status = statusFail
 		}
 	case !d.Expiry().IsZero():
-		v.Status, v.DocumentSuccess = statusError, nil // nobody can say whether it has expired
+		v.DocumentSuccess = nil // nobody can say whether it has expired
+		if v.Status == statusSuccess {
+			v.Status = statusError
+		}
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func FuzzParse(f *testing.F) {
 		if (r == nil) != (err != nil) {
 			t.Fatal(r, err)
 		}
-		if r != nil && r.Valid() && (r.Number == "" || r.Family == "" || !r.Birth.Real()) {
+		if r != nil && r.Valid() && (r.Number == "" || r.Family+r.First == "" || !r.Birth.Real()) {
 			t.Fatalf("%+v is valid", r)
 		}
 	})
