@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"facegate/access"
@@ -113,17 +114,25 @@ func (s *session) stages(reached string) []stage {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// A confidence is 0..100. It is written with the one decimal that it was cut to.
+type confidence float64
+
+// MarshalJSON is the text of the number.
+func (c confidence) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(c), 'f', 1, 64), nil
+}
+
 // A sessionStatus is a status as it is sent. The confidence is of a session with a verdict.
 type sessionStatus struct {
-	Status     status   `json:"status"`
-	Confidence *float64 `json:"confidence,omitempty"`
-	Hint       string   `json:"hint,omitempty"` // what to do better, as one of the quality codes
+	Status     status      `json:"status"`
+	Confidence *confidence `json:"confidence,omitempty"`
+	Hint       string      `json:"hint,omitempty"` // what to do better, as one of the quality codes
 }
 
 func (s *session) sent() sessionStatus {
 	out := sessionStatus{Status: s.status()}
 	if s.Outcome == passed || s.Outcome == failed {
-		out.Confidence = &s.Confidence
+		out.Confidence = new(confidence(s.Confidence))
 	}
 	return out
 }
