@@ -79,6 +79,16 @@ vm:
 documents:
 	FACEGATE_ALL_VIEWS=1 go test -timeout 30m ./document
 
+# How long somebody waits at the door while strangers call: four minutes, on a machine that does nothing else.
+.PHONY: load
+load: setup
+	go test -count=1 -v -run TestHostileCalls -bench DecisionUnderLoad -benchtime 1x ./test/e2e
+
+# Every fuzz target for FUZZTIME: half an hour.
+.PHONY: fuzz
+fuzz: setup
+	./test/fuzz $(or $(FUZZTIME),30s)
+
 # Lays the programs of `make build` and what systemd needs below DESTDIR; docs/install.md goes on from there.
 install:
 	install -D -m 755 -t $(DESTDIR)/usr/bin bin/doord bin/facegated bin/facegate

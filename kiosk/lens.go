@@ -70,18 +70,24 @@ func (l *Lens) Ready() <-chan struct{} {
 // machine does, where the system lets us.
 const boost = -10
 
-// Run streams and decides until ctx ends.
-func (l *Lens) Run(ctx context.Context) error {
-	// The thread is not given back: it ends with its goroutine, and its priority with it.
+// prefer gives the calling goroutine a thread of its own that is preferred so. The thread is not
+// given back: it ends with its goroutine, and its priority with it.
+func (l *Lens) prefer(ctx context.Context) {
 	runtime.LockOSThread()
 	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, boost); err != nil { // of this thread alone
 		l.Log.DebugContext(ctx, "the camera is not preferred", logkey.Error, err)
 	}
+}
+
+// Run streams and decides until ctx ends.
+func (l *Lens) Run(ctx context.Context) error {
+	l.prefer(ctx)
 	box := pipeline.NewMailbox()
 	streaming, ended := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer ended()
+		l.prefer(ctx)
 		l.stream(ctx, box)
 	})
 	running, over := context.WithCancel(ctx)

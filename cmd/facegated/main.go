@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // schedules are read in the site's time zone on machines that have no zones
@@ -28,6 +29,9 @@ func main() {
 	// Little of the heap holds pointers, so that collecting is cheap; what strangers have sent is
 	// not to lie about until as much again has come.
 	debug.SetGCPercent(15)
+	// The kernel knows who goes first, Go's scheduler does not: the camera's thread is not to wait
+	// there behind calls.
+	runtime.GOMAXPROCS(4 * runtime.GOMAXPROCS(0))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := func() error {
