@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 )
@@ -11,17 +12,23 @@ import (
 func TestTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var own turn
+		var mu sync.Mutex // those who give up do so at once
 		var order []string
+		note := func(name string) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, name)
+		}
 		if err := own.take(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
 		wait := func(ctx context.Context, name string, first bool) {
 			go func() {
 				if err := own.take(ctx, first); err != nil {
-					order = append(order, name+" gave up")
+					note(name + " gave up")
 					return
 				}
-				order = append(order, name)
+				note(name)
 				own.leave()
 			}()
 			synctest.Wait()
