@@ -24,17 +24,30 @@ func code(err error) Code {
 	return e.Code
 }
 
-func TestReadBody(t *testing.T) {
+func TestReadObject(t *testing.T) {
+	s := &Service{}
 	for name, r := range map[string]*http.Request{
-		"announced": httptest.NewRequest(http.MethodPost, "/", strings.NewReader("12345678901")),
-		"chunked":   httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader("12345"), strings.NewReader("678901"))),
+		"announced": httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"a":"bcd"}`)),
+		"chunked":   httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(`{"a":`), strings.NewReader(`"bcd"}`))),
 	} {
-		if _, err := ReadBody(r, 10); code(err) != TooLarge {
+		_, leave, err := s.ReadObject(r, 10)
+		if leave(); code(err) != TooLarge {
 			t.Errorf("%s: got %v, want too large", name, err)
 		}
 	}
-	if b, err := ReadBody(httptest.NewRequest(http.MethodPost, "/", strings.NewReader("1234567890")), 10); err != nil || len(b) != 10 {
-		t.Errorf("a body of the limit: %d bytes, %v", len(b), err)
+	o, leave, err := s.ReadObject(httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"a":"bc"}`)), 10)
+	defer leave()
+	var v struct {
+		A string `json:"a"`
+	}
+	if err != nil || o.Decode(&v) != nil || v.A != "bc" {
+		t.Errorf("a body of the limit: %+v, %v", v, err)
+	}
+	cut := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"a":"`))
+	cut.ContentLength = 10
+	_, leave, err = s.ReadObject(cut, 10)
+	if leave(); code(err) != Malformed {
+		t.Errorf("a body that ends early: got %v", err)
 	}
 }
 

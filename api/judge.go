@@ -23,8 +23,8 @@ type Judge interface {
 	Sighting(l *Look) (access.Sighting, error)
 	// Search finds the enrolled people a template is like, best first, at most n.
 	Search(ctx context.Context, t Template, n int) ([]Candidate, error)
-	// Enrol keeps the template of a look as a person's, as kiosk.Enroller does.
-	Enrol(ctx context.Context, act store.Act, person string, l *Look, allowDuplicate bool) (store.Template, error)
+	// Enrol keeps the template of a look as a person's, as [kiosk.Enroller.Keep] does.
+	Enrol(ctx context.Context, act store.Act, person string, l *Look, allowDuplicate bool, also func(tx *store.Tx, template string) error) (store.Template, error)
 }
 
 // Want says what is looked for beside the face and its quality.

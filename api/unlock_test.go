@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"testing"
+	"time"
 
 	"facegate/access"
 	"facegate/api"
@@ -16,6 +17,7 @@ import (
 	"facegate/api/baf"
 	"facegate/api/faceguard"
 	"facegate/api/facephi"
+	"facegate/api/lapis"
 	"facegate/store"
 )
 
@@ -118,7 +120,16 @@ const (
 	closed     = "[doors.main]\n[[access]]\ngroups = [\"*\"]\ndoors = [\"main\"]\n"
 	withPIN    = "[doors.main]\napi_may_unlock = true\nfactors = \"face+pin\"\n[[access]]\ngroups = [\"*\"]\ndoors = [\"main\"]\n"
 	nobody     = "[doors.main]\napi_may_unlock = true\n"
+	passback   = "[doors.main]\napi_may_unlock = true\nanti_passback = \"10m\"\n[[access]]\ngroups = [\"*\"]\ndoors = [\"main\"]\n"
 )
+
+// tomorrow are rules by which everybody may pass all day, but not today.
+func tomorrow() string {
+	const days = "sunmontuewedthufrisat"
+	i := 3 * ((int(time.Now().UTC().Weekday()) + 2) % 7) // not the next, which may begin before the test ends
+	return "time_zone = \"UTC\"\n[schedules.later]\ntimes = [\"" + days[i:i+3] + " 00:00-24:00\"]\n" +
+		"[doors.main]\napi_may_unlock = true\n[[access]]\ngroups = [\"*\"]\ndoors = [\"main\"]\nschedule = \"later\"\n"
+}
 
 // A posted picture opens the door where its rules say so, the key may, the picture lives, and the
 // rules would let the person in.
@@ -132,6 +143,7 @@ func TestUnlock(t *testing.T) {
 		argos.Register(mux, s)
 		baf.Register(mux, s)
 		faceguard.Register(mux, s)
+		lapis.Register(mux, s)
 	}, apitest.Options{})
 	s.Enrol(t, "a01", f.A1())
 	s.Reload(t)
@@ -144,6 +156,7 @@ func TestUnlock(t *testing.T) {
 		return nil
 	})
 	o := &opener{s, f, t}
+	who := "a01" // whom the door's own search finds
 	apis := map[string]func(string, []byte) bool{store.APIFacephi: o.facephi, store.APIArgos: o.argos, store.APIBaf: o.baf, store.APIFaceguard: o.faceguard}
 	try := func(name, of, rules, scope string, picture []byte, found bool, reason access.Reason, pulses int) {
 		t.Helper()
@@ -172,7 +185,7 @@ func TestUnlock(t *testing.T) {
 			if len(decided) != 0 {
 				t.Errorf("%s, %s: a decision that nobody asked for: %+v", of, name, decided)
 			}
-		case len(decided) != 1 || decided[0].Reason != reason || decided[0].Source != "api:"+k.Label() || decided[0].Person != "a01":
+		case len(decided) != 1 || decided[0].Reason != reason || decided[0].Source != "api:"+k.Label() || decided[0].Person != who:
 			t.Errorf("%s, %s: decisions %+v, want one with reason %q", of, name, decided, reason)
 		}
 	}
@@ -187,5 +200,49 @@ func TestUnlock(t *testing.T) {
 		// ARGOS approves of a picture that is not alive; it opens nothing.
 		try("a screen", of, openToAPIs, "unlock", f.Spoof(), of == store.APIArgos, "", 0)
 		try("somebody else", of, openToAPIs, "unlock", f.B1(), false, "", 0)
+		try("too soon", of, passback, "unlock", f.A2(), true, access.ReasonAntiPassback, 0)
+		try("another day", of, tomorrow(), "unlock", f.A2(), true, access.ReasonOutsideSchedule, 0)
+		s.Door.SetLockedDown(true)
+		try("a door that is locked down", of, openToAPIs, "unlock", f.A2(), true, access.ReasonDoorLockedDown, 0)
+		s.Door.SetLockedDown(false)
+	}
+	// Somebody else is more like the picture: the API finds the one that is named, the door neither.
+	s.Update(t, func(tx *store.Tx) error {
+		if _, err := tx.AddPerson(access.Person{ID: "z01", Consent: &access.Consent{Text: "1", At: tx.Now()}}); err != nil {
+			return err
+		}
+		l := s.Look(t, f.A2()).Template
+		_, err := tx.AddTemplate(store.Template{Person: "z01", Model: l.Model, Vector: l.Vector})
+		return err
+	})
+	s.Reload(t)
+	who = ""
+	for of := range apis {
+		try("a twin", of, openToAPIs, "unlock", f.A2(), true, access.ReasonUnknownPerson, 0)
+	}
+}
+
+// eKYC compares with documents and opens nothing, whatever its key may.
+func TestUnlockByDocument(t *testing.T) {
+	f := apitest.NewFaces(t)
+	s := apitest.New(t, lapis.Register, apitest.Options{})
+	s.Enrol(t, "a01", f.A1())
+	s.Reload(t)
+	s.Rules(t, openToAPIs)
+	_, secret := s.Key(t, store.Key{API: store.APILapis, Project: "site", Scopes: []string{store.ScopeAuthenticate, store.ScopeEnrol, store.ScopeUnlock}})
+	o := &opener{s, f, t}
+	header := map[string]string{"x-api-key": secret}
+	id := o.object("/api/document-identification", header, map[string]any{"frontImageBase64": b64(f.Card())})["documentIdentificationId"]
+	got := o.object("/api/face-authentication", header, map[string]any{"faceImageBase64": b64(f.A2()), "documentIdentificationId": id})
+	if score, _ := got["score"].(float64); score < .8 {
+		t.Fatalf("the face is not the document's: %v", got)
+	}
+	for _, e := range s.Events(t) {
+		if e.Kind == access.KindGranted || e.Kind == access.KindDenied {
+			t.Errorf("a decision that nobody asked for: %+v", e)
+		}
+	}
+	if n := s.Door.Unlocked(); n != 0 {
+		t.Errorf("the door was opened %d times", n)
 	}
 }

@@ -457,7 +457,7 @@ func best(list []api.Candidate, n int) []api.Candidate {
 }
 
 // Enrol is [api.Judge.Enrol]: its errors are those of [kiosk.Enroller.Keep]. No picture is kept.
-func (j *Judge) Enrol(ctx context.Context, act store.Act, person string, l *api.Look, allowDuplicate bool) (store.Template, error) {
+func (j *Judge) Enrol(ctx context.Context, act store.Act, person string, l *api.Look, allowDuplicate bool, also func(tx *store.Tx, template string) error) (store.Template, error) {
 	if l.Failed&^api.StageLiveness != 0 {
 		return store.Template{}, errors.New("enrol: a stage of the pipeline failed on the picture")
 	}
@@ -470,7 +470,7 @@ func (j *Judge) Enrol(ctx context.Context, act store.Act, person string, l *api.
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return (&kiosk.Enroller{DB: j.o.DB, Identifier: j.id}).Keep(ctx, act, person, a, nil, allowDuplicate)
+	return (&kiosk.Enroller{DB: j.o.DB, Identifier: j.id}).Keep(ctx, act, person, a, nil, allowDuplicate, also)
 }
 
 // Sighting is [api.Judge.Sighting].

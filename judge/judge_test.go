@@ -128,7 +128,7 @@ func TestEnrol(t *testing.T) {
 	s.Enrol(t, "b")
 	refused := func(picture []byte, quality face.Quality, resembles string) {
 		t.Helper()
-		_, err := s.Judge.Enrol(t.Context(), act(), "b", s.Look(t, picture), false)
+		_, err := s.Judge.Enrol(t.Context(), act(), "b", s.Look(t, picture), false, nil)
 		r, ok := errors.AsType[*kiosk.RefusedError](err)
 		if !ok || r.Quality != quality || r.Resembles != resembles {
 			t.Errorf("got %v, want a refusal for %s %s", err, quality, resembles)
@@ -139,17 +139,17 @@ func TestEnrol(t *testing.T) {
 	refused(f.Junk(), face.ImageError, "")
 	refused(f.Many(), face.SeveralFaces, "")
 	refused(f.A2(), face.OK, "a")
-	if got, err := s.Judge.Enrol(t.Context(), act(), "b", s.Look(t, f.A2()), true); err != nil || got.Person != "b" || got.Resembles != "a" || got.ID == "" {
+	if got, err := s.Judge.Enrol(t.Context(), act(), "b", s.Look(t, f.A2()), true, nil); err != nil || got.Person != "b" || got.Resembles != "a" || got.ID == "" {
 		t.Errorf("a double that is allowed: %v, %v", got, err)
 	}
 	s.Update(t, func(tx *store.Tx) error {
 		_, err := tx.AddPerson(access.Person{ID: "silent"})
 		return err
 	})
-	if _, err := s.Judge.Enrol(t.Context(), act(), "silent", s.Look(t, f.B1()), false); !errors.Is(err, store.ErrNoConsent) {
+	if _, err := s.Judge.Enrol(t.Context(), act(), "silent", s.Look(t, f.B1()), false, nil); !errors.Is(err, store.ErrNoConsent) {
 		t.Errorf("without consent: %v", err)
 	}
-	if _, err := s.Judge.Enrol(t.Context(), act(), "nobody", s.Look(t, f.B1()), false); !errors.Is(err, access.ErrNotFound) {
+	if _, err := s.Judge.Enrol(t.Context(), act(), "nobody", s.Look(t, f.B1()), false, nil); !errors.Is(err, access.ErrNotFound) {
 		t.Errorf("without a person: %v", err)
 	}
 	// What was enrolled is found at once.
@@ -182,7 +182,7 @@ func TestBroken(t *testing.T) {
 				t.Errorf("got %+v", l)
 			}
 			s.Enrol(t, "a")
-			_, err := s.Judge.Enrol(t.Context(), act(), "a", l, false)
+			_, err := s.Judge.Enrol(t.Context(), act(), "a", l, false, nil)
 			if good := tt.quality == face.OK && tt.compare; (err == nil) != good {
 				t.Errorf("enrolled with a broken model: %v", err)
 			}

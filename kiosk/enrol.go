@@ -108,7 +108,7 @@ func (e *Enroller) Enrol(ctx context.Context, act store.Act, id string, img *img
 			return Enrolment{}, err
 		}
 	}
-	t, err := e.Keep(ctx, act, id, a, kept, allowDuplicate)
+	t, err := e.Keep(ctx, act, id, a, kept, allowDuplicate, nil)
 	if err != nil {
 		return Enrolment{}, err
 	}
@@ -116,8 +116,10 @@ func (e *Enroller) Enrol(ctx context.Context, act store.Act, id string, img *img
 }
 
 // Keep is Enrol for a face that was looked into already, with what Enrol looks into; the
-// Enroller needs no Analyser for it. picture is sealed beside the template, nil: none is.
-func (e *Enroller) Keep(ctx context.Context, act store.Act, id string, a *pipeline.Analysis, picture []byte, allowDuplicate bool) (store.Template, error) {
+// Enroller needs no Analyser for it. picture is sealed beside the template, nil: none is. also,
+// where it is not nil, is told the template's id before it is kept for good; its error is returned
+// and nothing is kept then.
+func (e *Enroller) Keep(ctx context.Context, act store.Act, id string, a *pipeline.Analysis, picture []byte, allowDuplicate bool, also func(tx *store.Tx, template string) error) (store.Template, error) {
 	if a.Quality == face.OK && a.Embedding == nil {
 		return store.Template{}, errors.New("no template could be made of the face")
 	}
@@ -138,10 +140,13 @@ func (e *Enroller) Keep(ctx context.Context, act store.Act, id string, a *pipeli
 		t.Cover = store.CoverMask
 	}
 	err = e.DB.Update(ctx, act, func(tx *store.Tx) error {
-		if t, err = tx.AddTemplate(t); err != nil || picture == nil {
-			return err
+		if t, err = tx.AddTemplate(t); err == nil && picture != nil {
+			err = tx.AddPicture(id, t.ID, picture)
 		}
-		return tx.AddPicture(id, t.ID, picture)
+		if err == nil && also != nil {
+			err = also(tx, t.ID)
+		}
+		return err
 	})
 	if err != nil {
 		return store.Template{}, err

@@ -132,6 +132,21 @@ func (f *Faces) blank() *image.RGBA {
 	return m
 }
 
+// CardOf is a valid card with all of a picture in the place of the portrait.
+func (f *Faces) CardOf(picture []byte) []byte {
+	f.tb.Helper()
+	face, err := jpeg.Decode(bytes.NewReader(picture))
+	if err != nil {
+		f.tb.Fatal(err)
+	}
+	m := f.blank()
+	size := face.Bounds().Size()
+	to := image.Rect(60, 80, 60+size.X*340/size.Y, 420)
+	draw.CatmullRom.Scale(m, to, face, face.Bounds(), draw.Src, nil)
+	f.print(m, zone("400131", 0))
+	return f.jpeg(m)
+}
+
 func (f *Faces) card(lines []string) []byte {
 	f.tb.Helper()
 	m := f.blank()

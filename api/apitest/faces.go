@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"golang.org/x/image/draw"
+	"golang.org/x/image/tiff"
 
 	"facegate/internal/sharedtest"
 )
@@ -89,6 +90,9 @@ func (f *Faces) Bare() []byte { return f.file("mask_states", "5ffc71161327c8449f
 
 // Helmet shows a person in a helmet.
 func (f *Faces) Helmet() []byte { return f.file("head_helmet", "helmet", "001444_6ccd56.jpg") }
+
+// Cap is somebody in a cap.
+func (f *Faces) Cap() []byte { return f.file("head_lfw", "Adam_Scott_0001.jpg") }
 
 // Front shows a person looking ahead.
 func (f *Faces) Front() []byte { return f.phone("selfie") }
@@ -234,13 +238,49 @@ func (f *Faces) Turned() []byte {
 	return append(append(append([]byte(nil), file[:2]...), segment...), file[2:]...)
 }
 
-// WebP is how such a file begins.
+// WebP is a picture of 320 by 240 pixels in one grey, without loss: five codes of one symbol each, of
+// which no pixel needs a bit.
 func (*Faces) WebP() []byte {
-	return append([]byte("RIFF\x24\x00\x00\x00WEBPVP8 "), make([]byte, 64)...)
+	var bits uint64
+	var n int
+	var stream []byte
+	put := func(v uint64, width int) {
+		bits |= v << n
+		for n += width; n >= 8; n -= 8 {
+			stream = append(stream, byte(bits))
+			bits >>= 8
+		}
+	}
+	put(0x2f, 8)
+	put(319, 14)
+	put(239, 14)
+	put(0, 1+3+1+1+1) // no alpha, version 0; no transform, no cache of colours, no groups of codes
+	for _, symbol := range []uint64{128, 128, 128, 255, 0} {
+		put(1, 1) // a simple code
+		put(0, 1) // of one symbol
+		put(1, 1) // of eight bits
+		put(symbol, 8)
+	}
+	put(0, 7) // to the end of the byte
+	if len(stream)%2 == 1 {
+		stream = append(stream, 0)
+	}
+	b := []byte("RIFF")
+	b = binary.LittleEndian.AppendUint32(b, uint32(12+len(stream)))
+	b = append(b, "WEBPVP8L"...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(stream)))
+	return append(b, stream...)
 }
 
-// TIFF is how such a file begins.
-func (*Faces) TIFF() []byte { return append([]byte("II*\x00\x08\x00\x00\x00"), make([]byte, 64)...) }
+// TIFF is A1 as such a file.
+func (f *Faces) TIFF() []byte {
+	f.tb.Helper()
+	var b bytes.Buffer
+	if err := tiff.Encode(&b, f.a1(), nil); err != nil {
+		f.tb.Fatal(err)
+	}
+	return b.Bytes()
+}
 
 // HEIC is how such a file begins.
 func (*Faces) HEIC() []byte {
@@ -304,6 +344,20 @@ func (*Faces) Huge() []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(ihdr))
 }
 
+// Over is A1 enlarged to 6000 by 4001 pixels, a row more than may be.
+func (f *Faces) Over() []byte {
+	f.tb.Helper()
+	out := image.NewRGBA(image.Rect(0, 0, 6000, 4001))
+	draw.NearestNeighbor.Scale(out, out.Bounds(), f.a1(), image.Rect(0, 0, 320, 240), draw.Src, nil)
+	return f.jpeg(out)
+}
+
+// Thin is 31 columns of A1, one less than must be.
+func (f *Faces) Thin() []byte {
+	f.tb.Helper()
+	return f.png(f.a1().SubImage(image.Rect(140, 0, 171, 240)))
+}
+
 // CMYK is a JPEG of four colours, 64 by 64 pixels.
 func (*Faces) CMYK() []byte {
 	b := []byte{0xff, 0xd8, 0xff, 0xdb, 0, 67, 0}
@@ -349,5 +403,44 @@ func (f *Faces) Big() []byte {
 	f.tb.Helper()
 	out := image.NewRGBA(image.Rect(0, 0, 5656, 4242))
 	draw.NearestNeighbor.Scale(out, out.Bounds(), f.a1(), image.Rect(0, 0, 320, 240), draw.Src, nil)
+	return f.jpeg(out)
+}
+
+// Mixed is A2 with a share of B1's pixels, which are moved so that one face lies upon the other.
+func (f *Faces) Mixed(share float64) []byte {
+	f.tb.Helper()
+	var from [2]*image.RGBA
+	for i, file := range [][]byte{f.A2(), f.B1()} {
+		m, err := jpeg.Decode(bytes.NewReader(file))
+		if err != nil {
+			f.tb.Fatal(err)
+		}
+		from[i] = image.NewRGBA(m.Bounds())
+		draw.Draw(from[i], m.Bounds(), m, image.Point{}, draw.Src)
+	}
+	out := image.NewRGBA(from[0].Rect)
+	w, h := out.Rect.Dx(), out.Rect.Dy()
+	for y := range h {
+		for x := range w {
+			to := out.PixOffset(x, y)
+			a, b := from[0].Pix[to:], from[1].Pix[from[1].PixOffset(min(x+2, w-1), max(y-15, 0)):]
+			for c := range 4 {
+				out.Pix[to+c] = byte(float64(a[c])*(1-share) + float64(b[c])*share + .5)
+			}
+		}
+	}
+	return f.jpeg(out)
+}
+
+// Placed is a picture with its left margin so many pixels from the left of a wall twice as wide.
+func (f *Faces) Placed(picture []byte, left int) []byte {
+	f.tb.Helper()
+	m, err := jpeg.Decode(bytes.NewReader(picture))
+	if err != nil {
+		f.tb.Fatal(err)
+	}
+	out := image.NewRGBA(image.Rect(0, 0, 2*m.Bounds().Dx(), m.Bounds().Dy()))
+	draw.Draw(out, out.Rect, image.NewUniform(color.Gray{110}), image.Point{}, draw.Src)
+	draw.Draw(out, m.Bounds().Add(image.Pt(left, 0)), m, image.Point{}, draw.Src)
 	return f.jpeg(out)
 }

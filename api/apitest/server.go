@@ -271,7 +271,7 @@ func (s *Server) Enrol(tb testing.TB, id string, pictures ...[]byte) {
 		return err
 	})
 	for _, p := range pictures {
-		if _, err := s.Judge.Enrol(tb.Context(), s.act(), id, s.Look(tb, p), false); err != nil {
+		if _, err := s.Judge.Enrol(tb.Context(), s.act(), id, s.Look(tb, p), false, nil); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -387,7 +387,13 @@ func (c *Clock) Trust(time.Time) (access.Clock, time.Time) {
 }
 
 // A Door counts how often it was unlocked.
-type Door struct{ unlocked atomic.Int64 }
+type Door struct {
+	unlocked atomic.Int64
+	locked   atomic.Bool
+}
+
+// SetLockedDown says whether the door is locked down.
+func (d *Door) SetLockedDown(locked bool) { d.locked.Store(locked) }
 
 // Unlocked is how often.
 func (d *Door) Unlocked() int { return int(d.unlocked.Load()) }
@@ -399,7 +405,7 @@ func (d *Door) Unlock(_ context.Context, t time.Duration, _ string) (time.Durati
 }
 
 // LockedDown is kiosk.Door's.
-func (*Door) LockedDown(context.Context) (bool, error) { return false, nil }
+func (d *Door) LockedDown(context.Context) (bool, error) { return d.locked.Load(), nil }
 
 // A Camera is one before which a picture is held. The zero value sees nobody.
 type Camera struct{ picture atomic.Pointer[[]byte] }

@@ -89,7 +89,7 @@ func (r *result) rate(similarity float64, l *api.Look, p store.ArgosProject) {
 	}
 	if p.HeadCover > 0 {
 		s := score(100 * value(l.Head, 0))
-		if s >= bare && l.HeadSeen != "helmet" {
+		if l.HeadSeen != "helmet" {
 			s = 0 // a cap protects from the sun
 		}
 		r.Score.HeadCover = &s

@@ -264,36 +264,35 @@ func (c *call) register(ctx context.Context, in *validationRequest, v *validatio
 			return err
 		}
 	}
-	var profile string
 	if v.Status == statusSuccess {
-		if profile, err = c.enrol(ctx, in.ApplicantID, l, v); err != nil {
+		if err := c.enrol(ctx, in.ApplicantID, l, v); err != nil {
 			return err
 		}
 	}
-	var a applicant
+	if v.Status == statusSuccess {
+		return nil
+	}
+	failed := false
 	err = c.DB.Update(ctx, c.Act(c.key), func(tx *store.Tx) error {
-		var rec store.Record
-		if a, rec, err = c.applicant(tx, in.ApplicantID); err != nil {
-			return err
-		}
-		a.count(v, profile, c.settings)
-		return keep(tx, rec, a)
+		failed, err = c.attempt(tx, in.ApplicantID, "", v)
+		return err
 	})
-	if err == nil && a.state() == stateFailed {
+	if err == nil && failed {
 		return exhausted(in.ApplicantID) // by this very attempt
 	}
 	return err
 }
 
-// enrol searches a face among those of others, and keeps it if it is none of theirs.
-func (c *call) enrol(ctx context.Context, applicant string, l *api.Look, v *validation) (profile string, err error) {
+// enrol searches a face among those of others, and keeps it if it is none of theirs. The attempt is
+// counted together with that; v says so where it failed.
+func (c *call) enrol(ctx context.Context, applicant string, l *api.Look, v *validation) error {
 	others, err := c.found(ctx, l, applicant)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if len(others) > 0 {
 		v.judge(false)
-		return "", nil
+		return nil
 	}
 	act := c.Act(c.key)
 	if c.key.Consent != "" {
@@ -301,19 +300,40 @@ func (c *call) enrol(ctx context.Context, applicant string, l *api.Look, v *vali
 			_, err := tx.GiveConsent(applicant, access.Consent{Text: c.key.Consent, How: "api"})
 			return err
 		}); err != nil {
-			return "", err
+			return err
 		}
 	}
-	t, err := c.Judge.Enrol(ctx, act, applicant, l, false)
+	_, err = c.Judge.Enrol(ctx, act, applicant, l, false, func(tx *store.Tx, template string) error {
+		_, err := c.attempt(tx, applicant, template, v)
+		return err
+	})
 	if refused, ok := errors.AsType[*kiosk.RefusedError](err); ok && refused.Resembles != "" {
 		v.judge(false) // the kiosk's own rule is stricter than the project's
-		return "", nil
+		return nil
 	}
+	if err == nil {
+		v.judge(true)
+	}
+	return err
+}
+
+// attempt counts an attempt of an applicant, which gave a profile or failed, and reports whether it
+// was the last. An applicant who was dealt with by another call meanwhile is an error.
+func (c *call) attempt(tx *store.Tx, id, profile string, v *validation) (failed bool, err error) {
+	a, rec, err := c.applicant(tx, id)
 	if err != nil {
-		return "", err
+		return false, err
 	}
-	v.judge(true)
-	return t.ID, nil
+	switch a.state() {
+	case stateVerified:
+		return false, completed(id)
+	case stateFailed:
+		return false, exhausted(id)
+	case stateCancelled:
+		return false, requestClosed()
+	}
+	a.count(v, profile, c.settings)
+	return a.state() == stateFailed, keep(tx, rec, a)
 }
 
 // count counts an attempt at registration and says in v which it was. One whose status is error

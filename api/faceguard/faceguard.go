@@ -8,8 +8,8 @@
 //
 // A session is failed by a face that is not the customer's, by pictures that do not show
 // somebody alive, and by pictures that could not be judged, once there are as many of them as
-// the workflow allows; until then the page asks again. Pictures are not kept and no door is
-// opened.
+// the workflow allows; until then the page asks again. Pictures are not kept. A door opens only
+// as [api.Service.Unlock] says.
 //
 // Everything is answered in one envelope, errors with the words of the original. Handlers are
 // safe for concurrent use; what they know of a session is in the store.
@@ -193,9 +193,6 @@ func (g *guard) admit(ctx context.Context, customer string) error {
 	return err
 }
 
-// maxJSON bounds the bodies that hold no picture.
-const maxJSON = 64 << 10
-
 // A portalRequest is whom a portal token is asked for. What else a host says of its customer
 // must be text, and is neither needed nor kept.
 type portalRequest struct {
@@ -208,9 +205,9 @@ type portalRequest struct {
 	} `json:"customer"`
 }
 
-func decodePortal(body []byte) (portalRequest, error) {
+func decodePortal(o *api.Object) (portalRequest, error) {
 	var in portalRequest
-	if err := api.Decode(body, &in); err != nil {
+	if err := o.Decode(&in); err != nil {
 		return in, err
 	}
 	var missing []string
@@ -234,7 +231,8 @@ func (g *guard) portal(_ http.ResponseWriter, r *http.Request) (answer, error) {
 	if err != nil {
 		return a, err
 	}
-	body, err := api.ReadBody(r, maxJSON)
+	body, leave, err := g.s.ReadObject(r, api.MaxBody)
+	defer leave()
 	if err != nil {
 		return a, err
 	}

@@ -111,7 +111,11 @@ func FuzzPortal(f *testing.F) {
 	f.Add([]byte(`{"workflow_id":"door","customer":{"customer_id":"user_a"}}`))
 	f.Add([]byte(`{"workflow_id":null,"customer":[]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		in, err := decodePortal(body)
+		o, err := api.NewObject(body)
+		if err != nil {
+			return
+		}
+		in, err := decodePortal(o)
 		if err == nil && (in.WorkflowID == "" || in.Customer.CustomerID == "") {
 			t.Errorf("taken without what it needs: %+v", in)
 		}

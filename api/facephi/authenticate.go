@@ -64,10 +64,10 @@ func (c *call) authenticate(ctx context.Context, f fields) (*answer, error) {
 		live = f.bytes("bestImageToken", &errs)
 	}
 	template := f.bytes("template", &errs)
+	f.notes(c.data, &errs)
 	if len(errs) > 0 {
 		return nil, badRequest(api.Malformed, errs...)
 	}
-	f.notes(c.data)
 
 	if err := a.refer(ctx, registered, image); errors.Is(err, errToken) {
 		return a.stranger(), nil
@@ -100,9 +100,7 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 	if exists {
 		a.person = person.ID
 	}
-	if exists && a.Barred(person) {
-		return errToken
-	}
+	barred := exists && a.Barred(person)
 	if registered != nil {
 		key, err := a.tokenKey(ctx, a.Act(a.key))
 		if err != nil {
@@ -115,6 +113,9 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 		if err := a.Keys.Try(a.user, time.Now()); err != nil {
 			return err
 		}
+		if barred {
+			return errToken
+		}
 		if !exists {
 			a.reference = t.template
 			return a.elsewhere(ctx, t.template)
@@ -124,12 +125,13 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 	if err := a.Keys.Try(a.user, time.Now()); err != nil {
 		return err
 	}
-	// The picture is looked at whether there is such a user or not: time tells nothing.
+	// The picture is looked at whether there is such a user, or they are barred, or not: time tells
+	// nothing.
 	l, err := a.Judge.Look(ctx, image, api.WantTemplate|api.WantQuality)
 	if err != nil {
 		return err
 	}
-	if l.Template.Vector == nil {
+	if l.Template.Vector == nil || barred {
 		return errToken
 	}
 	a.reference = l.Template
@@ -373,7 +375,7 @@ func (a *attempt) newPerson(ctx context.Context, act store.Act) (template string
 	if err != nil {
 		return "", err
 	}
-	t, err := a.Judge.Enrol(ctx, act, a.user, a.issue, false)
+	t, err := a.Judge.Enrol(ctx, act, a.user, a.issue, false, nil)
 	if err == nil {
 		return t.ID, nil
 	}

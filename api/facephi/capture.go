@@ -31,7 +31,11 @@ func captureID(serial string) string {
 // for it in authenticateUser, as a bestImageToken and, where the face is alive and looks ahead, as
 // a template. Using one of them uses up both.
 func (c *call) captureImage(ctx context.Context, f fields) (*answer, error) {
-	f.notes(c.data)
+	var errs []string
+	f.notes(c.data, &errs)
+	if len(errs) > 0 {
+		return nil, badRequest(api.Malformed, errs...)
+	}
 	if c.Camera == nil {
 		return nil, errors.New("capture: there is no camera")
 	}

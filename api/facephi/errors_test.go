@@ -32,6 +32,11 @@ func TestErrors(t *testing.T) {
 			"userId must contain at least two digits", "registeredTemplateRaw is not valid base64", "image is not valid base64", "bestImageToken is not valid base64", "template is not valid base64")},
 		{"wrong types", "POST", auth, `{"userId":12,"image":[1],"bestImageToken":{"a":1}}`, 400, invalid(
 			"userId must contain at least two digits", "image is not valid base64", "bestImageToken is not valid base64")},
+		{"marks of wrong types", "POST", auth, `{"userId":"001","image":"AAAA","template":"AAAA","merchantReferenceId":7,"tracking":{"extraData":[],"operationId":true}}`, 400, invalid(
+			"merchantReferenceId must be a string", "extraData must be a string", "operationId must be a string")},
+		{"tracking by a text", "POST", auth, `{"userId":"001","image":"AAAA","template":"AAAA","tracking":"x"}`, 400, invalid("tracking must be an object")},
+		{"tracking by a list", "POST", update, `{"userId":"001","oldRegisteredTemplateRaw":"AAAA","newRegisteredTemplateRaw":"AAAA","tracking":[]}`, 400, invalid("tracking must be an object")},
+		{"tracking by a number", "POST", "/services/captureImage", `{"tracking":1}`, 400, invalid("tracking must be an object")},
 		{"nothing to update", "POST", update, `{}`, 400, invalid("userId is required", "oldRegisteredTemplateRaw is required", "newRegisteredTemplateRaw is required")},
 		{"updates without base64", "POST", update, `{"userId":"001","oldRegisteredTemplateRaw":"%","registeredTemplateRaw":true}`, 400, invalid(
 			"oldRegisteredTemplateRaw is not valid base64", "registeredTemplateRaw is not valid base64")},
@@ -49,6 +54,7 @@ func TestErrors(t *testing.T) {
 		{"another method", "PUT", update, `{}`, 405, problem(405, "The method is not allowed.")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			c.forgetTries()
 			a := c.call(tt.method, tt.path, tt.body)
 			apitest.Golden(t, a, tt.status, jsonType, tt.want)
 			if allow := a.Header.Get("Allow"); tt.status == 405 && allow != "POST" {

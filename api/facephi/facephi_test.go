@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"facegate/access"
 	"facegate/api"
@@ -296,6 +297,15 @@ func TestCaptures(t *testing.T) {
 	defer func() { apitest.Golden(t, <-nobody, 504, jsonType, timedOut) }()
 
 	best, live := capture(c.A2(), 3, "Live", true)
+	if err := c.DB.View(t.Context(), func(tx *store.Tx) error {
+		list, err := tx.Records("capture", "", 0, 10)
+		if left := time.Until(list[0].Expires); len(list) != 1 || left > 10*time.Second || left < 0 {
+			t.Errorf("%d captures, the first for %v", len(list), left)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 	try("001", "bestImageToken", best, result(0, yes, 3, 3, `"<number 0.8 1 4>"`))
 	try("001", "bestImageToken", best, lifeless)
 	try("001", "template", live, lifeless) // used up by the picture

@@ -92,17 +92,22 @@ func (f fields) userID(errs *[]string) string {
 // maxNote bounds what a caller may have noted in the audit trail, in bytes.
 const maxNote = 128
 
-// notes are the caller's own marks of a call, for the audit trail.
-func (f fields) notes(data map[string]string) {
+// notes are the caller's own marks of a call, for the audit trail; errs gains what is of a wrong
+// type. A text that is too long is not noted.
+func (f fields) notes(data map[string]string, errs *[]string) {
 	tracking := fields{object: f.object}
-	if json.Unmarshal(f.members["tracking"], &tracking.members) != nil {
+	if f.has("tracking") && json.Unmarshal(f.members["tracking"], &tracking.members) != nil {
 		tracking.members = nil
+		*errs = append(*errs, "tracking must be an object")
 	}
 	for _, n := range []struct {
 		in   fields
 		from string
 		to   string
 	}{{f, "merchantReferenceId", "reference"}, {tracking, "extraData", "extra"}, {tracking, "operationId", "operation"}} {
+		if _, ok := n.in.long(n.from); n.in.has(n.from) && !ok {
+			*errs = append(*errs, n.from+" must be a string")
+		}
 		if s, ok := n.in.text(n.from); ok && len(s) <= maxNote && !strings.ContainsFunc(s, unicode.IsControl) {
 			data[n.to] = s
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,8 @@ func (c *client) pictures() []picture {
 		{"TIFF", c.TIFF(), 9, "NoneBecauseImageDataError", 0},
 		{"HEIC", c.HEIC(), 9, "NoneBecauseImageDataError", 0},
 		{"OnePixel", c.OnePixel(), 11, "NoneBecauseImagePreprocessError", 0},
+		{"Over", c.Over(), 11, "NoneBecauseImagePreprocessError", 0},
+		{"Thin", c.Thin(), 11, "NoneBecauseImagePreprocessError", 0},
 		{"Huge", c.Huge(), 11, "NoneBecauseImagePreprocessError", 0},
 		{"CMYK", c.CMYK(), 11, "NoneBecauseImagePreprocessError", 0},
 		{"Sixteen", c.Sixteen(), 11, "NoneBecauseImagePreprocessError", 0},
@@ -137,11 +140,45 @@ func TestOrder(t *testing.T) {
 			return err
 		})
 		apitest.Golden(t, try("001", a, c.A2()), 200, jsonType, result(-100, notBound("001"), 0, 0, "0"))
+		// As often as somebody unknown, of whom a key that enrols nobody is told the same.
+		c.forgetTries()
+		_, c.secret = c.Key(t, store.Key{API: store.APIFacephi, Scopes: []string{store.ScopeAuthenticate}})
+		for _, user := range []string{"001", "555"} {
+			refer := m{"userId": user, "image": b64(c.A1()), "bestImageToken": b64(c.A2())}
+			for range 5 {
+				apitest.Golden(t, c.post("/services/authenticateUser", refer), 200, jsonType, result(-100, notBound(user), 0, 0, "0"))
+			}
+			apitest.Golden(t, c.post("/services/authenticateUser", refer), 429, jsonType, problem(429, "Too many requests."))
+		}
 	}
 
 	big := []byte(`{"imageBuffer":"` + strings.Repeat("A", 10<<20) + `"}`)
 	got := c.Call(t, http.MethodPost, "/services/evaluatePassiveLiveness", map[string]string{"x-api-key": "unknown"}, big)
 	apitest.Golden(t, got, 401, jsonType, problem(401, "Invalid API key."))
+}
+
+// From 0.80 on two faces are one person's. The similarity is that of the templates, cut off.
+func TestThreshold(t *testing.T) {
+	c := newClient(t, apitest.Options{})
+	token := c.enrol("001", c.A1(), c.A3())
+	enrolled := c.Look(t, c.A1()).Template
+	for _, tt := range []struct {
+		share, least, most float64
+		code, facial       int
+		log                string
+	}{
+		{.54, .8, .82, 0, 3, yes},
+		{.55, .78, .8, -102, 1, otherFace},
+	} {
+		picture := c.Mixed(tt.share)
+		score, err := c.Judge.Compare(enrolled, c.Look(t, picture).Template)
+		if err != nil || score < tt.least || score >= tt.most {
+			t.Fatalf("a share of %v is alike by %v, %v", tt.share, score, err)
+		}
+		text := strings.TrimRight(strconv.FormatFloat(score, 'f', -1, 64)[:6], "0")
+		a := c.post("/services/authenticateUser", m{"userId": "001", "registeredTemplateRaw": token, "bestImageToken": b64(picture)})
+		apitest.Golden(t, a, 200, jsonType, result(tt.code, tt.log, 3, tt.facial, text))
+	}
 }
 
 // A picture that is not looked at in time is 504, whatever it would have shown.

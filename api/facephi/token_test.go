@@ -100,7 +100,7 @@ func FuzzFields(f *testing.F) {
 			t.Error("a picture of nothing is no error")
 		}
 		data := map[string]string{}
-		m.notes(data)
+		m.notes(data, &errs)
 		for _, v := range data {
 			if len(v) > maxNote {
 				t.Errorf("a note of %d bytes", len(v))

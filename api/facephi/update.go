@@ -24,10 +24,10 @@ func (c *call) updateTemplate(ctx context.Context, f fields) (*answer, error) {
 	if !f.has(newName) {
 		after = f.bytes(otherName, &errs)
 	}
+	f.notes(c.data, &errs)
 	if len(errs) > 0 {
 		return nil, badRequest(api.Malformed, errs...)
 	}
-	f.notes(c.data)
 
 	act := c.Act(c.key)
 	key, err := c.tokenKey(ctx, act)

@@ -157,7 +157,8 @@ func (c *call) create() (answer, error) {
 	return answer{http.StatusCreated, map[string]string{"message": "Request submitted"}, "ok"}, nil
 }
 
-// digits are those of a phone number, 7 to 15 of them; empty where it is none.
+// digits are those of a phone number, 7 to 15 of them; empty where it is none, or has no country
+// code: none begins with 0.
 func digits(phone string) string {
 	if len(phone) > 32 || strings.Trim(phone, "+0123456789 -()./") != "" || strings.LastIndex(phone, "+") > 0 {
 		return ""
@@ -168,7 +169,10 @@ func digits(phone string) string {
 		}
 		return r
 	}, phone)
-	if len(d) < 7 || len(d) > 15 {
+	if !strings.Contains(phone, "+") {
+		d = strings.TrimPrefix(d, "00")
+	}
+	if len(d) < 7 || len(d) > 15 || d[0] == '0' {
 		return ""
 	}
 	return d
@@ -292,7 +296,7 @@ func (c *call) enrol(act store.Act, id string, r *request) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.Judge.Enrol(c.ctx(), act, id, r.Session.Face.look(), false)
+	_, err = c.Judge.Enrol(c.ctx(), act, id, r.Session.Face.look(), false, nil)
 	if err == nil {
 		return nil
 	}

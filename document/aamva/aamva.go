@@ -50,17 +50,16 @@ const (
 	CheckNumber = "document_number" // there is one
 	CheckName   = "name"            // there is a family name, or a first one alone
 	CheckBirth  = "birth_date"      // there is one, and it is a date
-	CheckExpiry = "expiry_date"     // likewise, or the document says it does not expire
+	CheckExpiry = "expiry_date"     // likewise
 )
 
 // Checks is what was looked at and whether it holds.
 func (r *Record) Checks() []mrz.Check {
-	expiry := r.Elements["DBA"]
 	return []mrz.Check{
 		{Name: CheckNumber, Passed: r.Number != ""},
 		{Name: CheckName, Passed: r.Family != "" || r.First != ""},
 		{Name: CheckBirth, Passed: r.Birth.Real()},
-		{Name: CheckExpiry, Passed: r.Expiry.Real() || strings.TrimSpace(expiry) == "" && r.Elements["DDL"] == "1"},
+		{Name: CheckExpiry, Passed: r.Expiry.Real()},
 	}
 }
 
