@@ -176,7 +176,7 @@ func projectSet(ctx context.Context, e *env, args []string) error {
 	}
 	return e.print(l, func(w io.Writer) {
 		fmt.Fprintln(w, projectWords(p))
-		if l.Secret != "" {
+		if l.Secret != "" && p.API == store.APIArgos { // the others send no webhooks
 			fmt.Fprintf(w, "%s\nThis secret signs webhooks to the project's servers. It is not shown again.\n", l.Secret)
 		}
 	})
