@@ -44,6 +44,21 @@ func (f *Faces) BadCard() []byte {
 	return f.card(zone("400131", 1))
 }
 
+// BadCards are those of which one check digit is wrong, that of the number, the birth or the expiry.
+// The last is right.
+func (f *Faces) BadCards() map[string][]byte {
+	f.tb.Helper()
+	number, birth, expiry := checked("B12345678"), checked("840412"), checked("400131")
+	wrong := func(field string) string {
+		n := len(field) - 1
+		return field[:n] + string('0'+(field[n]-'0'+1)%10)
+	}
+	return map[string][]byte{
+		"number": f.card(fields(wrong(number), birth, expiry, 0)), "birth": f.card(fields(number, wrong(birth), expiry, 0)),
+		"expiry": f.card(fields(number, birth, wrong(expiry), 0)),
+	}
+}
+
 // PlainCard is one without a machine-readable zone.
 func (f *Faces) PlainCard() []byte {
 	f.tb.Helper()
@@ -97,8 +112,12 @@ func (*Faces) Zone() []string { return zone("400131", 0) }
 
 // zone is one of TD1; the last check digit is wrong by so much.
 func zone(expires string, wrong int) []string {
-	number := checked("B12345678")
-	birth, expiry := checked("840412"), checked(expires)
+	return fields(checked("B12345678"), checked("840412"), checked(expires), wrong)
+}
+
+// fields is a zone of number, birth and expiry, with their check digits. The last digit is that of
+// what they are, and wrong by so much.
+func fields(number, birth, expiry string, wrong int) []string {
 	first := "I<UTO" + number + strings.Repeat("<", 15)
 	second := birth + "F" + expiry + "UTO" + strings.Repeat("<", 11)
 	all := number + strings.Repeat("<", 15) + birth + expiry + strings.Repeat("<", 11)

@@ -81,7 +81,11 @@ func (s *site) somebody(t *testing.T, l *api.Look) string {
 		if _, err := tx.AddPerson(access.Person{ID: id, Consent: &access.Consent{Text: "1", At: tx.Now()}}); err != nil || l == nil {
 			return err
 		}
-		_, err := tx.AddTemplate(store.Template{Person: id, Model: l.Template.Model, Vector: l.Template.Vector})
+		template := store.Template{Person: id, Model: l.Template.Model, Vector: l.Template.Vector}
+		if l.Template.Masked {
+			template.Cover = store.CoverMask
+		}
+		_, err := tx.AddTemplate(template)
 		return err
 	})
 	return id
@@ -176,6 +180,7 @@ func TestErrors(t *testing.T) {
 	}
 	const plain = "@plain"
 	picture, junk := s.faces.A2(), s.faces.Junk()
+	text := base64.StdEncoding.EncodeToString(picture) // of somebody who would be approved
 	full := map[string]any{"submissionId": a, "faceImage": picture}
 	kind, body := parts(t, full)
 	for _, tt := range []struct {
@@ -216,12 +221,15 @@ func TestErrors(t *testing.T) {
 		{"rejected", plain, "", "", map[string]any{"submissionId": states[0], "faceImage": picture}, 400, goldenStatus},
 		{"not valid yet", plain, "", "", map[string]any{"submissionId": states[1], "faceImage": picture}, 400, goldenStatus},
 		{"revoked", plain, "", "", map[string]any{"submissionId": states[2], "faceImage": junk}, 400, goldenStatus},
-		{"picture as text", plain, "", "", map[string]any{"submissionId": a, "faceImage": "aGVsbG8="}, 400, goldenConverting},
-		{"picture in JSON", plain, jsonType, `{"submissionId":"` + a + `","faceImage":"aGVsbG8="}`, nil, 400, goldenConverting},
+		{"picture as text", plain, "", "", map[string]any{"submissionId": a, "faceImage": text}, 400, goldenConverting},
+		{"picture as a data URL", plain, "", "", map[string]any{"submissionId": a, "faceImage": "data:image/jpeg;base64," + text}, 400, goldenConverting},
+		{"picture in JSON", plain, jsonType, `{"submissionId":"` + a + `","faceImage":"` + text + `"}`, nil, 400, goldenConverting},
 		{"junk", plain, "", "", map[string]any{"submissionId": s.somebody(t, a1), "faceImage": junk}, 400, goldenConverting},
 		{"GIF", plain, "", "", map[string]any{"submissionId": s.somebody(t, a1), "faceImage": s.faces.GIF()}, 400, goldenConverting},
 		{"one pixel", plain, "", "", map[string]any{"submissionId": s.somebody(t, a1), "faceImage": s.faces.OnePixel()}, 400, goldenProcessing},
 		{"huge header", plain, "", "", map[string]any{"submissionId": s.somebody(t, a1), "faceImage": s.faces.Huge()}, 400, goldenProcessing},
+		{"a row too many", plain, "", "", map[string]any{"submissionId": s.somebody(t, a1), "faceImage": s.faces.Over()}, 400, goldenProcessing},
+		{"a column too few", plain, "", "", map[string]any{"submissionId": s.somebody(t, a1), "faceImage": s.faces.Thin()}, 400, goldenProcessing},
 		{"CMYK", plain, "", "", map[string]any{"submissionId": s.somebody(t, a1), "faceImage": s.faces.CMYK()}, 400, goldenProcessing},
 		{"16 bits", plain, "", "", map[string]any{"submissionId": s.somebody(t, a1), "faceImage": s.faces.Sixteen()}, 400, goldenProcessing},
 		{"no face", plain, "", "", map[string]any{"submissionId": s.somebody(t, a1), "faceImage": s.faces.None()}, 400, goldenNoFace},
@@ -294,6 +302,7 @@ func TestOutcomes(t *testing.T) {
 		{"masked and must be bare", "bare", bare, s.faces.Masked(), fmt.Sprintf(refusal, one+`,"occluded_score":"<number 0 50 =1>"`, occluded, occludedText)},
 		{"sunglasses and must be bare", "bare", a, s.faces.Occluded(), fmt.Sprintf(refusal, low+`,"occluded_score":"<number 0 50 =1>"`, compare+","+occluded, compareText+","+occludedText)},
 		{"a mask is worn", "masks", bare, s.faces.Masked(), fmt.Sprintf(approval, one+`,"face_cover_score":"<number 50 100 =1>"`)},
+		{"a mask is worn and was at enrolment", "masks", s.Look(t, s.faces.Masked()), s.faces.Masked(), fmt.Sprintf(approval, `"face_similarity_score":100.0,"face_cover_score":"<number 50 100 =1>"`)},
 		{"a mask is missing", "masks", bare, s.faces.Bare(), fmt.Sprintf(refusal, `"face_similarity_score":100.0,"face_cover_score":"<number 0 49.9 =1>"`, mask, maskText)},
 		{"a helmet is worn", "helmets", helmet, s.faces.Helmet(), fmt.Sprintf(approval, `"face_similarity_score":100.0,"head_cover_score":"<number 50 100 =1>"`)},
 		{"a helmet is missing", "helmets", a, s.faces.A2(), fmt.Sprintf(refusal, one+`,"head_cover_score":"<number 0 49.9 =1>"`, head, headText)},

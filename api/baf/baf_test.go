@@ -333,12 +333,24 @@ func nobody(applicant string, status, left int) string {
 
 func TestApplicants(t *testing.T) {
 	c := newClient(t, apitest.Options{})
-	golden(t, c.post(applicants, `{"firstName":"Ann","lastName":"Other","phone":"+1","email":"a@x","metadata":{"additionalProp1":"v"},"callbackUrl":"https://x/y","sendSms":true,"status":0,"verificationMethod":1}`), 200,
-		`{"applicantId":"<uuid>","validationLink":"<string>"}`)
 	id := c.applicant(`{"firstName":"Ann","lastName":"Other","callbackUrl":"https://x/y"}`)
 	one := `{"firstName":"Ann","lastName":"Other","phone":null,"email":null,"metadata":null,"callbackUrl":"https://x/y","sendSms":null,"status":0,"verificationMethod":null,"applicantId":"` + id + `","attemptsCount":5,"attemptsLeft":5}`
 	golden(t, c.get(applicants+"/"+id), 200, one)
-	golden(t, c.get(applicants+"?Page=2&PageSize=1"), 200, `{"page":2,"pageSize":1,"total":2,"totalPages":2,"items":[`+one+`]}`)
+	for i, tt := range []struct{ said, left string }{ // the members that are sent, and the attempts that are left
+		{`"phone":"+1 5","email":"a@x.example","metadata":{"additionalProp1":"v","additionalProp2":"","additionalProp3":null},"callbackUrl":null,"sendSms":true,"status":0,"verificationMethod":1`, "5"},
+		{`"phone":"","email":"","metadata":{},"callbackUrl":"","sendSms":false,"status":1,"verificationMethod":0`, "0"},
+		{`"phone":"+2","email":"é@x.example","metadata":{"Grüße":"ü"},"callbackUrl":"https://x/y?a=1&b=<2>","sendSms":true,"status":2,"verificationMethod":0`, "0"},
+		{`"phone":"+3","email":"b@x.example","metadata":null,"callbackUrl":null,"sendSms":false,"status":3,"verificationMethod":1`, "0"},
+	} {
+		sent := `{"firstName":"Ann","lastName":"Another",` + tt.said
+		golden(t, c.post(applicants, sent+`}`), 200, `{"applicantId":"<uuid>","validationLink":"<string>"}`)
+		id := c.applicant(sent + `}`)
+		whole := sent + `,"applicantId":"` + id + `","attemptsCount":5,"attemptsLeft":` + tt.left + `}`
+		golden(t, c.get(applicants+"/"+id), 200, whole)
+		n := 2*i + 3 // it and those before
+		golden(t, c.get(fmt.Sprintf("%s?Page=%d&PageSize=1", applicants, n)), 200, fmt.Sprintf(`{"page":%d,"pageSize":1,"total":%d,"totalPages":%d,"items":[%s]}`, n, n, n, whole))
+	}
+	c.forgetTries()
 	golden(t, c.get(applicants+"/x"), 404, failure(404, "Validation Request x not found"))
 	golden(t, c.get(applicants+"?Page=0"), 400, failure(400, "Bad Request"))
 	for _, body := range []string{`{"status":4}`, `{"status":"1"}`, `{"firstName":"` + strings.Repeat("x", 200) + `"}`, `{"lastName":"\u0000"}`, `[]`} {

@@ -5,8 +5,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"image"
-	"image/color"
 	"image/jpeg"
+	"net"
 	"regexp"
 	"strings"
 	"testing"
@@ -43,6 +43,7 @@ func TestFaceRows(t *testing.T) {
 		"eyes closed": {f.Closed(), bad},
 		"junk":        {f.Junk(), unusable}, "cut short": {f.Short(), unusable}, "a pixel": {f.OnePixel(), unusable}, "huge": {f.Huge(), unusable}, "CMYK": {f.CMYK(), unusable},
 		"16 bits": {f.Sixteen(), unusable}, "GIF": {f.GIF(), unusable}, "WebP": {f.WebP(), unusable}, "TIFF": {f.TIFF(), unusable}, "HEIC": {f.HEIC(), unusable},
+		"too many pixels": {f.Over(), unusable}, "too narrow": {f.Thin(), unusable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t = t
@@ -73,7 +74,7 @@ func TestFaceRows(t *testing.T) {
 			t.Errorf("the trail says %s", e.Line())
 		}
 	}
-	if d := cmp.Diff(map[string]int{"fail": 11, "invalid data": 10, "success": 2}, results); d != "" {
+	if d := cmp.Diff(map[string]int{"fail": 11, "invalid data": 12, "success": 2}, results); d != "" {
 		t.Errorf("results in the trail differ (-want +got):\n%s", d)
 	}
 }
@@ -83,6 +84,22 @@ func TestEyesAreMissing(t *testing.T) {
 	f := apitest.NewFaces(t)
 	c := newClient(t, apitest.Options{Broken: []string{"iris"}})
 	golden(t, c.face(c.applicant(`{}`), f.A1()), 400, failure(120039, "Quality calculation failed"))
+}
+
+// A liveness model that the site may not use any more is not used.
+func TestLivenessLicence(t *testing.T) {
+	f := apitest.NewFaces(t)
+	for name, o := range map[string]apitest.Options{
+		"ended": {Ended: []string{"live_40"}}, "of another tenant": {Foreign: []string{"live_27", "live_se18"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, o)
+			a := c.applicant(`{}`)
+			golden(t, c.face(a, f.A1()), 400, failure(120039, "Liveness calculation failed"))
+			golden(t, c.post(validation, request(a, 1, f.A2(), f.Card())), 400, failure(120039, "Liveness calculation failed"))
+			golden(t, c.get(applicants+"/"+a), 200, nobody(a, 0, 5)) // it was no fault of theirs
+		})
+	}
 }
 
 // licence is a drawn licence as Licence is, with another barcode below A's portrait.
@@ -181,36 +198,13 @@ func TestDocumentKinds(t *testing.T) {
 	}
 }
 
-// mixture is A2 with a share of B1's pixels, which are moved so that one face lies upon the other.
-func mixture(t *testing.T, f *apitest.Faces, share float64) []byte {
-	t.Helper()
-	a, err := jpeg.Decode(bytes.NewReader(f.A2()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := jpeg.Decode(bytes.NewReader(f.B1()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := image.NewRGBA(a.Bounds())
-	mix := func(x, y uint32) uint8 { return uint8((float64(x)*(1-share)+float64(y)*share)/257 + .5) }
-	for y := range m.Rect.Dy() {
-		for x := range m.Rect.Dx() {
-			r, g, b1, _ := a.At(x, y).RGBA()
-			r2, g2, b2, _ := b.At(min(x+2, m.Rect.Dx()-1), max(y-15, 0)).RGBA()
-			m.SetRGBA(x, y, color.RGBA{mix(r, r2), mix(g, g2), mix(b1, b2), 255})
-		}
-	}
-	return encoded(t, m)
-}
-
 // A face is found from a likeness of 90 % where a project says nothing.
 func TestDefaultThreshold(t *testing.T) {
 	f := apitest.NewFaces(t)
 	c := newClient(t, apitest.Options{})
 	enrolled := c.s.Look(t, f.A1()).Template
 	alike := func(share, least, most float64) []byte {
-		picture := mixture(t, f, share)
+		picture := f.Mixed(share)
 		score, err := c.s.Judge.Compare(enrolled, c.s.Look(t, picture).Template)
 		if err != nil || score < least || score > most {
 			t.Fatalf("a share of %v is like A1 by %v, want %v..%v: %v", share, score, least, most, err)
@@ -325,6 +319,96 @@ func TestApplicantRows(t *testing.T) {
 			return err
 		})
 		golden(t, c.face(a, f.A2()), 400, failure(120040, "Request is closed"))
+	}
+}
+
+// What is wrong with a document's picture is data that cannot be used, whatever document it is said to be.
+func TestFrontRows(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	const required, coded, unusable = "frontImageBase64 is required", "frontImageBase64 is not base64", "frontImageBase64 is no picture that can be used"
+	for name, tt := range map[string]struct {
+		kind  int
+		front any // nil: none
+		want  string
+	}{
+		"none, of a card": {1, nil, required}, "none, of a passport": {2, nil, required}, "empty": {1, "", required},
+		"no base64, of a card": {1, "%%%", coded}, "no base64, of a passport": {2, "%%%", coded}, "nothing behind a prefix": {1, "data:image/png;base64,", coded},
+		"too many pixels": {1, f.Over(), unusable}, "too narrow": {1, f.Thin(), unusable}, "WebP": {1, f.WebP(), unusable}, "TIFF": {2, f.TIFF(), unusable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.t = t
+			a := c.applicant(`{}`)
+			r := request(a, tt.kind, f.A2(), nil)
+			if model, _ := r["model"].(map[string]any); tt.front != nil {
+				model["frontImageBase64"] = tt.front // bytes are sent as base64
+			}
+			want := strings.Replace(of(a, 1, 4, 2, null, yes, yes, null, `["`+tt.want+`"]`), `"documentType":10`, fmt.Sprintf(`"documentType":%d`, tt.kind), 1)
+			golden(t, c.post(validation, r), 200, want)
+		})
+	}
+}
+
+// Attempts are counted to what the project gives, and an authorisation is told the one that registered.
+func TestThreeAttempts(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	c.set(`{"attempts":3}`)
+	three := func(s string) string { return strings.Replace(s, `"attemptsCount":5`, `"attemptsCount":3`, 1) }
+	a := c.applicant(`{}`)
+	golden(t, c.get(applicants+"/"+a), 200, three(nobody(a, 0, 3)))
+	golden(t, c.face(a, f.Spoof()), 200, three(of(a, 1, 2, 1, null, no, yes, no, "[]")))
+	golden(t, c.get(applicants+"/"+a), 200, three(nobody(a, 0, 2)))
+	golden(t, c.face(a, f.A1()), 200, three(of(a, 2, 0, 0, yes, yes, yes, yes, "[]")))
+	golden(t, c.get(applicants+"/"+a), 200, three(nobody(a, 1, 0)))
+	golden(t, c.face(a, f.A2()), 200, three(of(a, 2, 0, 0, yes, yes, yes, yes, "[]")))
+	golden(t, c.face(a, f.B1()), 200, three(of(a, 2, 0, 1, no, yes, yes, no, "[]")))
+
+	b := c.applicant(`{}`)
+	golden(t, c.face(b, f.Spoof()), 200, three(of(b, 1, 2, 1, null, no, yes, no, "[]")))
+	golden(t, c.face(b, f.Junk()), 200, three(of(b, 2, 1, 2, null, null, null, no, `["faceImageBase64 is no picture that can be used"]`)))
+	golden(t, c.get(applicants+"/"+b), 200, three(nobody(b, 0, 1)))
+	used := failure(120037, `All available attempts were used for requestId "`+b+`"`)
+	golden(t, c.face(b, f.Spoof()), 400, used)
+	golden(t, c.face(b, f.B1()), 400, used)
+	golden(t, c.get(applicants+"/"+b), 200, three(nobody(b, 2, 0)))
+}
+
+// Where an applicant is sent in the end is told, and never asked for anything.
+func TestCallbackIsNotFetched(t *testing.T) {
+	f := apitest.NewFaces(t)
+	c := newClient(t, apitest.Options{})
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	there := "http://" + l.Addr().String() + "/done?x=1"
+	back := func(s string) string {
+		return strings.NewReplacer(`"callBackUrl":null`, `"callBackUrl":"`+there+`"`, `"callbackUrl":null`, `"callbackUrl":"`+there+`"`).Replace(s)
+	}
+	a := c.applicant(`{"callbackUrl":"` + there + `"}`)
+	golden(t, c.get(applicants+"/"+a), 200, back(nobody(a, 0, 5)))
+	golden(t, c.face(a, f.Spoof()), 200, back(of(a, 1, 4, 1, null, no, yes, no, "[]")))
+	golden(t, c.face(a, f.A1()), 200, back(of(a, 2, 0, 0, yes, yes, yes, yes, "[]")))
+	golden(t, c.face(a, f.A2()), 200, back(of(a, 2, 0, 0, yes, yes, yes, yes, "[]")))
+	golden(t, c.get(applicants+"/"+a), 200, back(nobody(a, 1, 0)))
+	failed := c.applicant(`{"callbackUrl":"` + there + `","status":2}`)
+	golden(t, c.face(failed, f.B1()), 400, failure(120037, `All available attempts were used for requestId "`+failed+`"`))
+
+	// Of all who came the first is the test itself.
+	own, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	first, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	if from := first.RemoteAddr().String(); from != own.LocalAddr().String() {
+		t.Errorf("%s came to the callback's address", from)
 	}
 }
 

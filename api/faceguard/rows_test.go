@@ -30,7 +30,7 @@ func TestHints(t *testing.T) {
 			golden(t, c.capture(session, p, p, p), 200, `{"status_code":200,"message":"Capture","data":{"status":`+inProgress+`,"hint":"`+hint+`"}}`)
 		}
 	}
-	for name, p := range map[string][]byte{"a pixel": f.OnePixel(), "CMYK": f.CMYK(), "16 bits": f.Sixteen(), "huge": f.Huge(), "WebP": f.WebP(), "TIFF": f.TIFF(), "HEIC": f.HEIC(), "GIF": f.GIF()} {
+	for name, p := range map[string][]byte{"a pixel": f.OnePixel(), "CMYK": f.CMYK(), "16 bits": f.Sixteen(), "huge": f.Huge(), "WebP": f.WebP(), "TIFF": f.TIFF(), "HEIC": f.HEIC(), "GIF": f.GIF(), "too many pixels": f.Over(), "too narrow": f.Thin()} {
 		c.forgetTries()
 		if golden(t, c.capture(session, f.A2(), p, f.A3()), 400, badRequest); t.Failed() {
 			t.Fatal(name)
@@ -62,6 +62,24 @@ func TestBrokenModels(t *testing.T) {
 				return
 			}
 			golden(t, got, 500, want)
+		})
+	}
+}
+
+// A liveness model that the site may not use any more is not used, and takes no try from the customer.
+func TestLicence(t *testing.T) {
+	f := apitest.NewFaces(t)
+	for name, o := range map[string]apitest.Options{
+		"ended": {Ended: []string{"live_40"}}, "of another tenant": {Foreign: []string{"live_27", "live_se18"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, o)
+			c.s.Enrol(t, "user_a", f.A1())
+			portal, session := c.begin("user_a")
+			for range 3 { // one more than there are tries
+				golden(t, c.capture(session, f.A2(), f.A3(), f.A4()), 500, internal)
+			}
+			golden(t, c.call("GET", "/faceguard/session/status", portal, nil), 200, `{"status_code":200,"message":"Session status","data":{"status":`+inProgress+`}}`)
 		})
 	}
 }

@@ -164,6 +164,8 @@ func TestDocument(t *testing.T) {
 		{"a URL while they are off", fields{"frontImage": "https://img.example.org/a.jpg"}, 400, goldenDocument},
 		{"no front", fields{"backImageBase64": card}, 400, goldenDocument},
 		{"huge header", fields{"frontImageBase64": b64(s.faces.Huge())}, 400, goldenDocument},
+		{"a row too many", fields{"frontImageBase64": b64(s.faces.Over())}, 400, goldenDocument},
+		{"a column too few", fields{"frontImageBase64": b64(s.faces.Thin())}, 400, goldenDocument},
 		{"front twice", fields{"frontImage": "https://img.example.org/a.jpg", "frontImageBase64": card}, 400, goldenSide},
 		{"side twice", fields{"frontImageBase64": card, "sideImage": "x", "sideImageBase64": card}, 400, goldenSide},
 		{"no zone", fields{"frontImageBase64": b64(s.faces.PlainCard())}, 400, goldenUnknown},
@@ -335,6 +337,11 @@ func TestLiveliness(t *testing.T) {
 	a1, a2, a3, a4 := s.faces.A1(), s.faces.A2(), s.faces.A3(), s.faces.A4()
 	moving := times(4, a1, a2, a3, a4)
 	live, known := b64(avi(moving...)), s.identified(t, s.faces.Card())
+	long := times(38, a1, a2, a3, a4) // ten frames a second
+	var walk [][]byte                 // from the left to the right, none further than a head from the last
+	for i := range 17 {
+		walk = append(walk, s.faces.Placed(moving[i%4], 20*i))
+	}
 	other, err := os.ReadFile(filepath.Join("..", "video", "testdata", "mpeg4.mp4"))
 	if err != nil {
 		t.Fatal(err)
@@ -357,7 +364,11 @@ func TestLiveliness(t *testing.T) {
 		{"H.264", fields{"faceVideoBase64": "data:video/mp4;base64," + b64(h264(16))}, known, 400, goldenVideo64},
 		{"H.264, in the place of a URL", fields{"faceVideo": "data:video/mp4;base64," + b64(h264(16))}, known, 400, goldenVideo64},
 		{"junk in a data URL", fields{"faceVideo": "data:video/mp4;base64," + b64(s.faces.Junk())}, known, 400, goldenVideo64},
-		{"15 s", fields{"faceVideoBase64": b64(avi(times(150, s.faces.OnePixel())...))}, known, 400, goldenVideo64},
+		{"14.9 s", fields{"faceVideoBase64": b64(avi(long[:149]...))}, "", 200, goldenAlive},
+		{"15 s", fields{"faceVideoBase64": b64(avi(long[:150]...))}, "", 400, goldenVideo64},
+		{"14.9 s, MP4", fields{"faceVideoBase64": b64(mp4(long[:149]...))}, "", 200, goldenAlive},
+		{"15 s, MP4", fields{"faceVideoBase64": b64(mp4(long[:150]...))}, "", 400, goldenVideo64},
+		{"15 s, in the place of a URL", fields{"faceVideo": "data:video/quicktime;base64," + b64(mov(long[:150]...))}, "", 400, goldenVideo64},
 		{"both", fields{"faceVideo": "https://img.example.org/a.mp4", "faceVideoBase64": live}, known, 400, goldenVideos},
 		{"random id", fields{"faceVideoBase64": live}, newUUID(), 400, goldenNoID},
 		{"one picture repeated", fields{"faceVideoBase64": b64(avi(times(12, a1)...))}, "", 400, goldenLifeless},
@@ -367,6 +378,8 @@ func TestLiveliness(t *testing.T) {
 		{"a screen now and then", fields{"faceVideoBase64": b64(avi(append(slices.Clone(moving[:10]), times(3, s.faces.Spoof())...)...))}, "", 400, goldenLifeless},
 		{"somebody else", fields{"faceVideoBase64": b64(avi(times(6, s.faces.B1(), s.faces.B2())...))}, "", 400, goldenLifeless},
 		{"two people in turn", fields{"faceVideoBase64": b64(avi(times(4, a1, a2, s.faces.B1(), a3)...))}, "", 400, goldenLifeless},
+		{"walks", fields{"faceVideoBase64": b64(avi(walk...))}, "", 200, goldenAlive},
+		{"jumps from right to left", fields{"faceVideoBase64": b64(avi(slices.Concat(walk[8:], walk[:8])...))}, "", 400, goldenLifeless},
 		{"nobody", fields{"faceVideoBase64": b64(avi(times(12, s.faces.None())...))}, "", 400, goldenLifeless},
 		{"several people", fields{"faceVideoBase64": b64(avi(times(12, s.faces.Many())...))}, "", 400, goldenLifeless},
 		{"frames that are no pictures", fields{"faceVideoBase64": b64(avi(times(12, []byte("\xff\xd8\xff\xe0 junk"))...))}, "", 400, goldenLifeless},
@@ -403,17 +416,29 @@ func TestRequests(t *testing.T) {
 
 	apitest.Golden(t, list(t, ""), 200, jsonType, `{"requests":[]}`)
 	apitest.Golden(t, create(t, mine, "ada@example.org", "+49 151 1234567", newUUID()), 400, jsonType, goldenNoID)
-	for _, bad := range [][2]string{{"", "+491511234567"}, {"ada", "+491511234567"}, {"Ada <ada@example.org>", "+491511234567"}, {"ada@example.org", ""}, {"ada@example.org", "call me"}} {
+	for _, bad := range [][2]string{
+		{"", "+491511234567"},
+		{"ada", "+491511234567"},
+		{"Ada <ada@example.org>", "+491511234567"},
+		{"ada@example.org", ""},
+		{"ada@example.org", "call me"},
+		{"ada@example.org", "0151 1234567"},
+		{"ada@example.org", "(0151) 1234567"},
+		{"ada@example.org", "+0151 1234567"},
+		{"ada@example.org", "000151 1234567"},
+		{"ada@example.org", "+0049 151 1234567"},
+	} {
 		apitest.Golden(t, create(t, mine, bad[0], bad[1], matched), 400, jsonType, goldenBody)
 	}
 	apitest.Golden(t, create(t, mine, "ada@example.org", "+49 151 1234567", matched), 201, jsonType, submitted)
 	apitest.Golden(t, create(t, mine, "bea@example.org", "+49 151 7654321", matched), 400, jsonType, goldenNoID)
-	for _, used := range [][2]string{{"ADA@example.org", "+491510000000"}, {"bea@example.org", "+491511234567"}} {
+	for _, used := range [][2]string{{"ADA@example.org", "+491510000000"}, {"bea@example.org", "+491511234567"}, {"bea@example.org", "0049 151 1234567"}, {"bea@example.org", "49 151 1234567"}, {"bea@example.org", "+49 (0)151 1234567"}} {
 		apitest.Golden(t, create(t, mine, used[0], used[1], unmatched), 409, jsonType, `{"error":"email or phone number already in use"}`)
 	}
-	apitest.Golden(t, create(t, mine, "bea@example.org", "+491517654321", unmatched), 201, jsonType, submitted)
+	apitest.Golden(t, create(t, mine, "bea@example.org", "0049 151 7654321", unmatched), 201, jsonType, submitted)
+	apitest.Golden(t, create(t, mine, "dea@example.org", "+49 151 7654321", s.identified(t, s.faces.Card())), 409, jsonType, `{"error":"email or phone number already in use"}`)
 	s.golden(t, list(t, ""), 200, jsonType,
-		`{"requests":[`+entry("ada@example.org", "+49 151 1234567", true, false, `"<number 0.8 1 =3>"`)+`,`+entry("bea@example.org", "+491517654321", false, false, "null")+`]}`)
+		`{"requests":[`+entry("ada@example.org", "+49 151 1234567", true, false, `"<number 0.8 1 =3>"`)+`,`+entry("bea@example.org", "0049 151 7654321", false, false, "null")+`]}`)
 	apitest.Golden(t, s.call(t, http.MethodGet, "/api/kyc-request", "@yours", nil), 200, jsonType, `{"requests":[]}`)
 	var all struct {
 		Requests []struct {
@@ -424,7 +449,7 @@ func TestRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	ada, bea := all.Requests[0].ID, all.Requests[1].ID
-	s.golden(t, list(t, "/"+bea), 200, jsonType, `{"requests":[`+entry("bea@example.org", "+491517654321", false, false, "null")+`]}`)
+	s.golden(t, list(t, "/"+bea), 200, jsonType, `{"requests":[`+entry("bea@example.org", "0049 151 7654321", false, false, "null")+`]}`)
 	apitest.Golden(t, list(t, "/"+newUUID()), 200, jsonType, `{"requests":[]}`)
 	apitest.Golden(t, list(t, "/x"), 200, jsonType, `{"requests":[]}`)
 

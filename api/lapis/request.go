@@ -163,12 +163,13 @@ func digits(phone string) string {
 	if len(phone) > 32 || strings.Trim(phone, "+0123456789 -()./") != "" || strings.LastIndex(phone, "+") > 0 {
 		return ""
 	}
+	// (0) is dialled at home only.
 	d := strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
 			return -1
 		}
 		return r
-	}, phone)
+	}, strings.Replace(phone, "(0)", "", 1))
 	if !strings.Contains(phone, "+") {
 		d = strings.TrimPrefix(d, "00")
 	}

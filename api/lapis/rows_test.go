@@ -9,6 +9,7 @@ import (
 
 	"facegate/api"
 	"facegate/api/apitest"
+	"facegate/pipeline/face"
 	"facegate/store"
 )
 
@@ -53,6 +54,7 @@ func TestFaceAsItIs(t *testing.T) {
 	}
 	for name, picture := range map[string][]byte{
 		"a pixel": f.OnePixel(), "huge": f.Huge(), "CMYK": f.CMYK(), "16 bits": f.Sixteen(), "WebP": f.WebP(), "TIFF": f.TIFF(), "HEIC": f.HEIC(), "cut": f.Short(),
+		"a row too many": f.Over(), "a column too few": f.Thin(),
 	} {
 		t.Run(name, func(t *testing.T) { // before the id is looked at
 			apitest.Golden(t, s.post(t, "face-authentication", fields{"faceImageBase64": b64(picture), "documentIdentificationId": newUUID()}), 400, jsonType, goldenBase64)
@@ -65,6 +67,54 @@ func TestFaceAsItIs(t *testing.T) {
 	}
 	if n := s.Door.Unlocked(); n != 0 {
 		t.Errorf("the door was opened %d times", n)
+	}
+}
+
+// How a face is held, covered and taken is not judged either: it is like its own portrait.
+func TestFaceLikeItsPortrait(t *testing.T) {
+	s := newSite(t, apitest.Options{})
+	f := s.faces
+	for _, tt := range []struct {
+		name              string
+		picture, portrait []byte
+		quality           face.Quality // what the judge says of the picture
+	}{
+		{"ahead", f.Front(), f.Front(), face.OK},
+		{"turned by 31", f.Turn30(), f.Turn30(), face.OK},
+		{"turned by 63", f.Turn50(), f.Front(), face.Angle},
+		{"occluded", f.Occluded(), f.Occluded(), face.Occluded},
+		{"eyes closed", f.Closed(), f.Closed(), face.EyesClosed},
+		{"blurred", f.Blur(), f.Blur(), face.Blurred},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := s.Look(t, tt.picture).Quality; got != tt.quality {
+				t.Fatalf("the picture is %s, want %s", got, tt.quality)
+			}
+			id := s.identified(t, f.CardOf(tt.portrait))
+			apitest.Golden(t, s.post(t, "face-authentication", fields{"faceImageBase64": b64(tt.picture), "documentIdentificationId": id}), 200, jsonType, goldenMatch)
+		})
+	}
+}
+
+// A project of which nothing was said demands 0.8, and says how like a face is to three decimals.
+func TestDefaultThreshold(t *testing.T) {
+	s := newSite(t, apitest.Options{})
+	portrait := s.Look(t, s.faces.Card()).Template
+	for _, tt := range []struct {
+		share     float64 // of another person
+		low, high float64 // limits of the similarity
+	}{{.6, .8, .82}, {.62, .78, .8}} {
+		picture := s.faces.Mixed(tt.share)
+		similarity, err := s.Judge.Compare(s.Look(t, picture).Template, portrait)
+		if err != nil || similarity < tt.low || similarity >= tt.high {
+			t.Fatalf("the similarity of %v is %v, %v, want one in [%v, %v)", tt.share, similarity, err, tt.low, tt.high)
+		}
+		status, want := 200, fmt.Sprintf(`{"score":0.%03d}`, int(1000*similarity))
+		if tt.high <= .8 {
+			status, want = 400, goldenMismatch
+		}
+		got := s.post(t, "face-authentication", fields{"faceImageBase64": b64(picture), "documentIdentificationId": s.identified(t, s.faces.Card())})
+		apitest.Golden(t, got, status, jsonType, want)
 	}
 }
 
