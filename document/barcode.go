@@ -1,7 +1,6 @@
 package document
 
 import (
-	"context"
 	"fmt"
 	"image"
 	"math"
@@ -27,8 +26,8 @@ func (b brightness) Height() int                { return b.Rect.Dy() }
 
 // readBarcode is the text of the picture's PDF417, or "". The library tries quarter turns
 // itself; here are the directions in which bars lie, the sizes, both ways to tell black from
-// white, and the mirror image.
-func readBarcode(ctx context.Context, m *imgproc.Image) (text string, err error) {
+// white, and the mirror image. Before each goOn is called, and its error ends it.
+func readBarcode(goOn func() error, m *imgproc.Image) (text string, err error) {
 	defer func() {
 		// Damaged codes run the library into states it did not foresee; nothing is shared with it.
 		if p := recover(); p != nil {
@@ -53,7 +52,7 @@ func readBarcode(ctx context.Context, m *imgproc.Image) (text string, err error)
 				}
 				src := brightness{g}
 				for _, b := range []zxinggo.Binarizer{binarizer.NewHybrid(src), binarizer.NewGlobalHistogram(src)} {
-					if err := ctx.Err(); err != nil {
+					if err := goOn(); err != nil {
 						return "", err
 					}
 					r, err := pdf417.NewPDF417Reader().Decode(zxinggo.NewBinaryBitmap(b), &zxinggo.DecodeOptions{TryHarder: true})

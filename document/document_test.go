@@ -268,19 +268,20 @@ func TestReadFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := Open()
-	d, err := r.ReadFile(t.Context(), data)
-	if err != nil || !d.Valid || d.Kind != TD3 {
-		t.Errorf("%+v, %v", d, err)
+	pauses := 0
+	d, err := r.ReadFile(t.Context(), data, func() { pauses++ })
+	if err != nil || !d.Valid || d.Kind != TD3 || pauses < 3 {
+		t.Errorf("%+v after %d pauses, %v", d, pauses, err)
 	}
 	for _, junk := range [][]byte{nil, []byte("junk"), data[:20]} {
-		if d, err := r.ReadFile(t.Context(), junk); !errors.Is(err, imgproc.ErrPicture) || d.Kind != None {
+		if d, err := r.ReadFile(t.Context(), junk, nil); !errors.Is(err, imgproc.ErrPicture) || d.Kind != None {
 			t.Errorf("%d bytes: %+v, %v", len(junk), d, err)
 		}
 	}
 	<-r.turn // as if another call ran
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.ReadFile(ctx, data); !errors.Is(err, context.Canceled) {
+	if _, err := r.ReadFile(ctx, data, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled call that waits: %v", err)
 	}
 }
@@ -339,7 +340,7 @@ func FuzzBarcode(f *testing.F) {
 				}
 			}
 		}
-		text, err := readBarcode(t.Context(), m)
+		text, err := readBarcode(t.Context().Err, m)
 		if err != nil && !errors.Is(err, ErrEngine) {
 			t.Fatal(err)
 		}

@@ -38,18 +38,20 @@ func Open() *Reader {
 // is no error. It gives up with ErrNotRecognized after 10 seconds, and with the context's
 // error when that ends, also while it waits for another call.
 func (r *Reader) Read(ctx context.Context, m *imgproc.Image) (Document, error) {
-	return r.inTurn(ctx, func(ctx context.Context) (Document, error) { return r.read(ctx, m) })
+	return r.inTurn(ctx, func(ctx context.Context) (Document, error) { return r.read(ctx, m, nil) })
 }
 
 // ReadFile is Read for a picture as it is stored or sent. It decodes the picture when its
-// turn has come, a large one reduced to four million pixels. What cannot be decoded is an error that wraps [imgproc.ErrPicture].
-func (r *Reader) ReadFile(ctx context.Context, data []byte) (Document, error) {
+// turn has come, a large one reduced to four million pixels. What cannot be decoded is an
+// error that wraps [imgproc.ErrPicture]. pause, where it is not nil, is called before each
+// step and may wait.
+func (r *Reader) ReadFile(ctx context.Context, data []byte, pause func()) (Document, error) {
 	return r.inTurn(ctx, func(ctx context.Context) (Document, error) {
 		m, err := imgproc.DecodeWithin(data, maxPixels)
 		if err != nil {
 			return Document{}, err
 		}
-		return r.read(ctx, m)
+		return r.read(ctx, m, pause)
 	})
 }
 
@@ -76,8 +78,18 @@ func (r *Reader) inTurn(ctx context.Context, read func(context.Context) (Documen
 	return d, nil
 }
 
+// steps says before each step whether to go on, after a pause.
+func steps(ctx context.Context, pause func()) func() error {
+	return func() error {
+		if pause != nil {
+			pause()
+		}
+		return ctx.Err()
+	}
+}
+
 // read prefers what is valid, then a barcode, then a zone whose checks fail.
-func (r *Reader) read(ctx context.Context, m *imgproc.Image) (Document, error) {
+func (r *Reader) read(ctx context.Context, m *imgproc.Image, pause func()) (Document, error) {
 	// A zone that was read whole and is in doubt stays so: another look at the same blur could
 	// only make a wrong letter plain by chance.
 	var doubted *Document
@@ -90,7 +102,7 @@ func (r *Reader) read(ctx context.Context, m *imgproc.Image) (Document, error) {
 	}
 	first, cancel := context.WithTimeout(ctx, maxZone)
 	defer cancel()
-	zones, err := r.finder.Find(first, m, accept)
+	zones, err := r.finder.Find(steps(first, pause), m, accept)
 	if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
 		return Document{}, err
 	}
@@ -107,7 +119,7 @@ func (r *Reader) read(ctx context.Context, m *imgproc.Image) (Document, error) {
 	if best.Valid {
 		return best, nil
 	}
-	text, err := readBarcode(ctx, m)
+	text, err := readBarcode(steps(ctx, pause), m)
 	switch {
 	case err != nil:
 		return Document{}, err

@@ -13,12 +13,17 @@ import (
 // Documents reads the documents in pictures that were posted, below the camera's priority as a
 // Judge looks at faces. It is safe for concurrent use.
 type Documents struct {
-	Reader api.DocumentReader
+	Reader Reader
 	// Yield, where set, waits while the camera needs the machine, at most until ctx ends, which is
-	// after two seconds.
+	// after two seconds of a picture's waits. It is called before each step of reading.
 	Yield    func(ctx context.Context)
 	Pictures *api.Room    // see Options
 	Log      *slog.Logger // never nil
+}
+
+// A Reader is a [document.Reader].
+type Reader interface {
+	ReadFile(ctx context.Context, picture []byte, pause func()) (document.Document, error)
 }
 
 // ReadFile is [document.Reader.ReadFile]. A reader that panics is an error that wraps
@@ -50,10 +55,7 @@ func (d *Documents) read(ctx context.Context, picture []byte) (_ document.Docume
 			err = fmt.Errorf("%w: %v\n%s", document.ErrEngine, p, debug.Stack())
 		}
 	}()
-	if d.Yield != nil {
-		wait, cancel := context.WithTimeout(ctx, yieldFor)
-		d.Yield(wait)
-		cancel()
-	}
-	return d.Reader.ReadFile(ctx, picture)
+	pause := pauses(ctx, d.Yield)
+	pause()
+	return d.Reader.ReadFile(ctx, picture, pause)
 }

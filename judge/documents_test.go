@@ -16,7 +16,7 @@ import (
 // A reader calls f with each picture.
 type reader func(picture []byte) error
 
-func (r reader) ReadFile(_ context.Context, picture []byte) (document.Document, error) {
+func (r reader) ReadFile(_ context.Context, picture []byte, _ func()) (document.Document, error) {
 	return document.Document{Kind: document.TD1}, r(picture)
 }
 

@@ -186,17 +186,26 @@ func (j *Judge) Look(ctx context.Context, picture []byte, want api.Want) (*api.L
 	}
 }
 
+// pauses waits by yield whenever it is called, for [yieldFor] in all.
+func pauses(ctx context.Context, yield func(ctx context.Context)) func() {
+	left := yieldFor
+	return func() {
+		if yield == nil || left <= 0 {
+			return
+		}
+		began := time.Now()
+		wait, cancel := context.WithTimeout(ctx, left)
+		yield(wait)
+		cancel()
+		left -= time.Since(began)
+	}
+}
+
 // look is done by the worker.
 func (j *Judge) look(ctx context.Context, picture []byte, want api.Want) (*api.Look, error) {
-	left := yieldFor
+	makeWay := pauses(ctx, j.o.Yield)
 	pause := func() error {
-		if j.o.Yield != nil && left > 0 {
-			began := time.Now()
-			wait, cancel := context.WithTimeout(ctx, left)
-			j.o.Yield(wait)
-			cancel()
-			left -= time.Since(began)
-		}
+		makeWay()
 		return ctx.Err()
 	}
 	if err := pause(); err != nil {

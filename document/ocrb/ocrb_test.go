@@ -80,7 +80,7 @@ func TestDrawnZones(t *testing.T) {
 		}
 		m := page(c.w, c.h, c.pitch, c.lines, 40, float64(h)/2, c.bend)
 		want := strings.Join(c.lines, "|")
-		zones, err := New().Find(t.Context(), m, func(z Zone) bool { return read(z) == want })
+		zones, err := New().Find(t.Context().Err, m, func(z Zone) bool { return read(z) == want })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestCancel(t *testing.T) {
 	m := page(900, 600, 18, []string{strings.Repeat("<", 44), strings.Repeat("8", 44)}, 40, 300, func(x, y float64) (float64, float64) { return x, y })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := New().Find(ctx, m, func(Zone) bool { return true }); !errors.Is(err, context.Canceled) {
+	if _, err := New().Find(ctx.Err, m, func(Zone) bool { return true }); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -148,7 +148,7 @@ func FuzzFind(f *testing.F) {
 				m.Pix[i] = pix[(i/3+i/len(pix)/7)%len(pix)]
 			}
 		}
-		zones, err := finder.Find(t.Context(), m, func(Zone) bool { return false })
+		zones, err := finder.Find(t.Context().Err, m, func(Zone) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,6 @@ package ocrb
 
 import (
 	"cmp"
-	"context"
 	"math"
 	"slices"
 
@@ -65,8 +64,8 @@ const (
 
 // Find returns the zones of a picture, best first. The directions in which most ink lies in
 // rows are tried first, at three sizes, and where accept says yes to a zone nothing else is
-// tried.
-func (f *Finder) Find(ctx context.Context, m *imgproc.Image, accept func(Zone) bool) ([]Zone, error) {
+// tried. Before each step goOn is called, and its error ends the search.
+func (f *Finder) Find(goOn func() error, m *imgproc.Image, accept func(Zone) bool) ([]Zone, error) {
 	if m.W < 100 && m.H < 100 || m.W < 20 || m.H < 20 {
 		return nil, nil
 	}
@@ -91,7 +90,7 @@ func (f *Finder) Find(ctx context.Context, m *imgproc.Image, accept func(Zone) b
 				found[i] = others(found[i])
 			}
 			for _, angle := range found[i] {
-				if done, err := h.along(ctx, angle, k, [2]int{maxLines, maxOther}[rest]); done || err != nil {
+				if done, err := h.along(goOn, angle, k, [2]int{maxLines, maxOther}[rest]); done || err != nil {
 					return h.zones, err
 				}
 			}
@@ -146,12 +145,12 @@ func (h *hunt) open(k float64) {
 }
 
 // along looks for zones whose lines run in about one direction. It reports whether one was accepted.
-func (h *hunt) along(ctx context.Context, angle, k float64, most int) (done bool, err error) {
+func (h *hunt) along(goOn func() error, angle, k float64, most int) (done bool, err error) {
 	lines := h.search.lines(angle)
 	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(b.tone, a.tone) })
 	fresh := false
 	for _, l := range lines[:min(len(lines), most)] {
-		if err := ctx.Err(); err != nil {
+		if err := goOn(); err != nil {
 			return false, err
 		}
 		l = l.scaled(1 / k)
@@ -170,7 +169,7 @@ func (h *hunt) along(ctx context.Context, angle, k float64, most int) (done bool
 		slices.SortStableFunc(h.zones, func(a, b Zone) int { return cmp.Compare(b.rank(), a.rank()) })
 	}()
 	for _, a := range h.attempts() {
-		if err := ctx.Err(); err != nil {
+		if err := goOn(); err != nil {
 			return false, err
 		}
 		if h.reads++; h.reads > maxReads {
