@@ -44,7 +44,7 @@ func serveAPIs(s *api.Service, c *config.Config, eyes *eyes, priority *judge.Pri
 // How many bytes are held at once: of bodies, or of one that is larger, and of the pixels of large
 // pictures.
 const (
-	maxBodies = 16 << 20
+	maxBodies = 12 << 20
 	maxPixels = 24 << 20
 )
 
