@@ -422,37 +422,21 @@ func TestCommonDeadline(t *testing.T) {
 // Where the line is full a picture is not waited for: while one is looked at and one waits, the next
 // is told so, of every API. Then the two that were held are answered.
 func TestCommonLine(t *testing.T) {
-	began, free := make(chan struct{}, 1), make(chan struct{})
-	release := sync.OnceFunc(func() { close(free) })
-	defer release()
-	o := newOpener(t, apitest.Options{Waiting: 1, Yield: func(context.Context) {
-		select {
-		case began <- struct{}{}:
-		default:
-		}
-		<-free
-	}})
+	gate := apitest.NewGate(t)
+	o := newOpener(t, apitest.Options{Waiting: 1, Yield: gate.Yield})
 	o.recognised()
 	posts, want := o.posts(o.A2()), busy()
 	answers := make(chan *apitest.Answer, 3)
-	send := func() {
-		p := posts[0]
-		a, err := o.Try(context.WithoutCancel(t.Context()), http.MethodPost, p.path, p.header, p.body)
-		if err != nil {
-			t.Error(err)
-			a = &apitest.Answer{}
-		}
-		answers <- a
-	}
-	go send()
-	<-began
-	go send() // one of these two waits, whichever comes first
-	go send()
+	send := func() { o.Posting(t, posts[0].path, posts[0].header, posts[0].body, answers) }
+	send()
+	<-gate.Began
+	send() // one of these two waits, whichever comes first
+	send()
 	want[0].check(t, <-answers)
 	for i, p := range posts {
 		want[i].check(t, o.Call(t, http.MethodPost, p.path, p.header, p.body))
 	}
-	release()
+	gate.Open()
 	for range 2 {
 		if a := <-answers; a.Status != http.StatusOK {
 			t.Errorf("held until the line moved: %d %s", a.Status, a.Body)

@@ -372,6 +372,39 @@ func (s *Server) Try(ctx context.Context, method, path string, header map[string
 	return &Answer{resp.StatusCode, resp.Header, text}, err
 }
 
+// A Gate holds what the judge looks at until it is opened.
+type Gate struct {
+	Began <-chan struct{} // receives when the first picture is held
+	Yield func(ctx context.Context)
+	Open  func() // may be called more than once
+}
+
+// NewGate is one that is shut. It is opened when the test ends.
+func NewGate(tb testing.TB) *Gate {
+	began, free := make(chan struct{}, 1), make(chan struct{})
+	g := &Gate{Began: began, Open: sync.OnceFunc(func() { close(free) }), Yield: func(context.Context) {
+		select {
+		case began <- struct{}{}:
+		default:
+		}
+		<-free
+	}}
+	tb.Cleanup(g.Open)
+	return g
+}
+
+// Posting is Try of a POST, whose answer comes later.
+func (s *Server) Posting(tb testing.TB, path string, header map[string]string, body []byte, answers chan<- *Answer) {
+	go func() {
+		a, err := s.Try(context.WithoutCancel(tb.Context()), http.MethodPost, path, header, body)
+		if err != nil {
+			tb.Error(err)
+			a = &Answer{}
+		}
+		answers <- a
+	}()
+}
+
 // A Clock is a kiosk's clock that tests set. The zero value is synchronised.
 type Clock struct{ unsure atomic.Bool }
 

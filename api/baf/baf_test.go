@@ -301,9 +301,6 @@ func TestOwnFailure(t *testing.T) {
 
 // A store that cannot be written registers nobody and takes no attempt from the applicant.
 func TestStoreIsHeld(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for the store's lock")
-	}
 	f := apitest.NewFaces(t)
 	c := newClient(t, apitest.Options{})
 	a := c.applicant(`{}`)

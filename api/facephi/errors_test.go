@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -95,34 +94,19 @@ func TestKeys(t *testing.T) {
 // Where the line is full a picture is not waited for: one is looked at, one waits, and the next is
 // told so while both are still held. Then these two are answered.
 func TestFullLine(t *testing.T) {
-	began, free := make(chan struct{}, 1), make(chan struct{})
-	release := sync.OnceFunc(func() { close(free) })
-	defer release()
-	c := newClient(t, apitest.Options{Waiting: 1, Yield: func(context.Context) {
-		select {
-		case began <- struct{}{}:
-		default:
-		}
-		<-free
-	}})
+	gate := apitest.NewGate(t)
+	c := newClient(t, apitest.Options{Waiting: 1, Yield: gate.Yield})
 	const evaluate = "/services/evaluatePassiveLiveness"
 	body := []byte(`{"imageBuffer":"` + b64(c.A2()) + `"}`)
 	answers := make(chan *apitest.Answer, 3)
-	send := func() {
-		a, err := c.Try(context.WithoutCancel(t.Context()), http.MethodPost, evaluate, map[string]string{"x-api-key": c.secret}, body)
-		if err != nil {
-			t.Error(err)
-			a = &apitest.Answer{}
-		}
-		answers <- a
-	}
-	go send()
-	<-began
-	go send() // one of these two waits, whichever comes first
-	go send()
+	send := func() { c.Posting(t, evaluate, map[string]string{"x-api-key": c.secret}, body, answers) }
+	send()
+	<-gate.Began
+	send() // one of these two waits, whichever comes first
+	send()
 	apitest.Golden(t, <-answers, 504, jsonType, timedOut)
 	apitest.Golden(t, c.post(evaluate, string(body)), 504, jsonType, timedOut)
-	release()
+	gate.Open()
 	for range 2 {
 		apitest.Golden(t, <-answers, 200, jsonType,
 			`{"serviceResultCode":0,"serviceResultLog":"Live","serviceTime":"<digits>","serviceTransactionId":"<uuid>","serviceLivenessResult":3}`)

@@ -1,7 +1,6 @@
 package facephi_test
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -286,14 +285,7 @@ func TestCaptures(t *testing.T) {
 	// Where nobody stands before the camera it is waited for somebody, meanwhile.
 	empty := newClient(t, apitest.Options{})
 	nobody := make(chan *apitest.Answer, 1)
-	go func() {
-		a, err := empty.Try(context.WithoutCancel(t.Context()), http.MethodPost, "/services/captureImage", map[string]string{"x-api-key": empty.secret}, []byte("{}"))
-		if err != nil {
-			t.Error(err)
-			a = &apitest.Answer{}
-		}
-		nobody <- a
-	}()
+	empty.Posting(t, "/services/captureImage", map[string]string{"x-api-key": empty.secret}, []byte("{}"), nobody)
 	defer func() { apitest.Golden(t, <-nobody, 504, jsonType, timedOut) }()
 
 	best, live := capture(c.A2(), 3, "Live", true)

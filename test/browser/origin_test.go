@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"context"
 	"bytes"
 	"fmt"
 	"maps"
@@ -87,23 +88,12 @@ func TestOriginOfAnotherWorkflow(t *testing.T) {
 			}
 			ctx := x.open(t, setup{camera: live})
 			run(ctx, t, chromedp.Navigate(other.URL), chromedp.Evaluate(`FaceGuard.verify({token: "`+x.token(t, tt.customer)+`"}).then((r) => { window.foreign = r; }); 0`, nil))
-			in := chromedp.FromNode(frame(ctx, t))
-			if tt.name == "canceled" {
-				run(ctx, t, chromedp.WaitVisible("#video", chromedp.ByQuery, in), chromedp.Click("#close", chromedp.ByQuery, in))
-			}
-			programtest.Until(t, "the page in the frame says "+tt.says, func() bool {
-				var said string
-				run(ctx, t, chromedp.Text("#say", &said, chromedp.ByQuery, in))
-				return said == tt.says
-			})
+			ends(ctx, t, tt.name == "canceled", tt.says)
 			// What this workflow's customer comes to is said to the same page: there is one message, and
 			// it is that.
 			verify(ctx, t, x.tokenOf(t, "other", "user_new"), "")
 			e := result(ctx, t)
-			want := map[string]any{"origin": x.s.URL, "action": "close", "reason": "no_base_photo"}
-			if len(e.Messages) != 1 || !maps.Equal(e.Messages[0], want) {
-				t.Errorf("messages %v, want one: %v", e.Messages, want)
-			}
+			x.heardOnce(t, &e)
 			if want := map[string]any{"status": "error", "error": "no_base_photo"}; !maps.Equal(e.Result, want) {
 				t.Errorf("result %v, want %v", e.Result, want)
 			}
@@ -112,6 +102,30 @@ func TestOriginOfAnotherWorkflow(t *testing.T) {
 				t.Errorf("closed for a page of another workflow: %v; %d frames stay", foreign, e.Frames)
 			}
 		})
+	}
+}
+
+// ends waits until the capture page in the frame says how it ended, which it does once it is closed
+// where somebody is to close it.
+func ends(ctx context.Context, t *testing.T, closed bool, says string) {
+	t.Helper()
+	in := chromedp.FromNode(frame(ctx, t))
+	if closed {
+		run(ctx, t, chromedp.WaitVisible("#video", chromedp.ByQuery, in), chromedp.Click("#close", chromedp.ByQuery, in))
+	}
+	programtest.Until(t, "the page in the frame says "+says, func() bool {
+		var said string
+		run(ctx, t, chromedp.Text("#say", &said, chromedp.ByQuery, in))
+		return said == says
+	})
+}
+
+// heardOnce checks that the one message the host's page had is that there is no base photo.
+func (x *site) heardOnce(t *testing.T, e *ending) {
+	t.Helper()
+	want := map[string]any{"origin": x.s.URL, "action": "close", "reason": "no_base_photo"}
+	if len(e.Messages) != 1 || !maps.Equal(e.Messages[0], want) {
+		t.Errorf("messages %v, want one: %v", e.Messages, want)
 	}
 }
 
@@ -140,22 +154,11 @@ func TestOtherOriginOfTheWorkflow(t *testing.T) {
 			run(ctx, t, chromedp.Evaluate(`const frame = document.createElement('iframe'); frame.allow = 'camera';
 				frame.src = "`+x.s.URL+`/faceguard/app#" + new URLSearchParams({token: "`+x.token(t, tt.customer)+`", origin: "`+tt.origin+`"});
 				document.body.append(frame); 0`, nil))
-			in := chromedp.FromNode(frame(ctx, t))
-			if tt.name == "canceled" {
-				run(ctx, t, chromedp.WaitVisible("#video", chromedp.ByQuery, in), chromedp.Click("#close", chromedp.ByQuery, in))
-			}
-			programtest.Until(t, "the page in the frame says "+tt.says, func() bool {
-				var said string
-				run(ctx, t, chromedp.Text("#say", &said, chromedp.ByQuery, in))
-				return said == tt.says
-			})
+			ends(ctx, t, tt.name == "canceled", tt.says)
 			// What is meant for this page comes after it, and is all that comes.
 			verify(ctx, t, x.token(t, "user_new"), "")
 			e := result(ctx, t)
-			want := map[string]any{"origin": x.s.URL, "action": "close", "reason": "no_base_photo"}
-			if len(e.Messages) != 1 || !maps.Equal(e.Messages[0], want) {
-				t.Errorf("messages %v, want one: %v", e.Messages, want)
-			}
+			x.heardOnce(t, &e)
 		})
 	}
 }
