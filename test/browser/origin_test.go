@@ -1,8 +1,8 @@
 package browser_test
 
 import (
-	"context"
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
