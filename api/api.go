@@ -11,6 +11,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -111,6 +112,7 @@ type Service struct {
 	Camera    Camera    // nil: there is none
 	Fleet     Directory // nil: the kiosk is by itself
 	Documents DocumentReader
+	Reading   time.Duration // how long a document may take, with its wait; 0: 15 s
 	Kiosk     *kiosk.Kiosk
 	Clock     kiosk.Clock
 	Keys      *Keys
@@ -131,14 +133,13 @@ func (s *Service) Act(k store.Key) store.Act {
 // Now is this moment on the site's calendar: a document's last day ends there.
 func (s *Service) Now() time.Time { return time.Now().In(s.Kiosk.Policy().Zone()) }
 
-// documentWait is how long a document may take, with its wait.
-const documentWait = 15 * time.Second
+const defaultReading = 15 * time.Second
 
 // ReadDocument reads the document in a picture that the judge has found fit. The error wraps
 // [document.ErrNotRecognized], is an [*Error] of code Busy where others are read for too long, or is
 // a failure of our own.
 func (s *Service) ReadDocument(ctx context.Context, picture []byte) (document.Document, error) {
-	ctx, cancel := context.WithTimeout(ctx, documentWait)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Reading, defaultReading))
 	defer cancel()
 	d, err := s.Documents.ReadFile(ctx, picture)
 	if ctx.Err() != nil {

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,18 +11,19 @@ import (
 	"facegate/pipeline/imgproc"
 )
 
-// How long one picture is looked at, and how long of that for a zone; and how many pixels of a
-// file are looked at. A zone of 44 characters across such a picture has 40 pixels a character.
-const (
-	maxPixels = 4_000_000
+// How many pixels of a file are looked at: a zone of 44 characters across such a picture has 40
+// pixels a character.
+const maxPixels = 4_000_000
 
-	maxTime = 10 * time.Second
-	maxZone = 7 * time.Second
-)
+const defaultLimit = 10 * time.Second
 
 // A Reader reads documents, one picture at a time: calls wait for each other, so that
 // however many pictures arrive, memory holds what one needs. It is safe for concurrent use.
 type Reader struct {
+	// Limit is how long one picture is looked at, seven tenths of it for a zone. 0: 10 s. It is
+	// not changed after the first call.
+	Limit time.Duration
+
 	finder *ocrb.Finder
 	turn   chan struct{} // holds a token while nobody reads
 }
@@ -35,8 +37,8 @@ func Open() *Reader {
 
 // Read finds and reads the document in a picture, which it does not change. Where there is
 // none the error wraps ErrNotRecognized and the Kind is None; a document whose checks fail
-// is no error. It gives up with ErrNotRecognized after 10 seconds, and with the context's
-// error when that ends, also while it waits for another call.
+// is no error. It gives up with ErrNotRecognized at its limit, and with the context's error
+// when that ends, also while it waits for another call.
 func (r *Reader) Read(ctx context.Context, m *imgproc.Image) (Document, error) {
 	return r.inTurn(ctx, func(ctx context.Context) (Document, error) { return r.read(ctx, m, nil) })
 }
@@ -64,19 +66,21 @@ func (r *Reader) inTurn(ctx context.Context, read func(context.Context) (Documen
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}
-	limited, cancel := context.WithTimeout(ctx, maxTime)
+	limited, cancel := context.WithTimeout(ctx, r.limit())
 	defer cancel()
 	d, err := read(limited)
 	switch {
 	case ctx.Err() != nil:
 		return none, ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
-		return none, fmt.Errorf("%w in %v", ErrNotRecognized, maxTime)
+		return none, fmt.Errorf("%w in %v", ErrNotRecognized, r.limit())
 	case err != nil:
 		return none, err
 	}
 	return d, nil
 }
+
+func (r *Reader) limit() time.Duration { return cmp.Or(r.Limit, defaultLimit) }
 
 // steps says before each step whether to go on, after a pause.
 func steps(ctx context.Context, pause func()) func() error {
@@ -100,7 +104,7 @@ func (r *Reader) read(ctx context.Context, m *imgproc.Image, pause func()) (Docu
 		}
 		return ok && (d.Valid || doubted != nil)
 	}
-	first, cancel := context.WithTimeout(ctx, maxZone)
+	first, cancel := context.WithTimeout(ctx, r.limit()*7/10)
 	defer cancel()
 	zones, err := r.finder.Find(steps(first, pause), m, accept)
 	if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {

@@ -72,7 +72,7 @@ func measure(t *testing.T, all []specimen, seeds int) {
 		jobs := make(chan func(*Reader))
 		for range 2 {
 			wg.Go(func() {
-				r := Open()
+				r := patient()
 				for job := range jobs {
 					job(r)
 				}

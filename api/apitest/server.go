@@ -109,8 +109,10 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 		Identifier: id, DB: s.DB, Yield: o.Yield, Deadline: o.Deadline, Waiting: o.Waiting, Log: log,
 	})
 	k := kiosk.New(kiosk.Options{Audit: s.DB, Door: s.Door, Clock: s.Clock, DoorName: access.MainDoor, Unlock: time.Second, Log: log})
+	documents := document.Open()
+	documents.Limit = time.Minute
 	s.Service = &api.Service{
-		DB: s.DB, Judge: s.Judge, Camera: s.Camera, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Documents: &judge.Documents{Reader: document.Open(), Log: log}, Room: api.NewRoom(64 << 20), Site: "lab", Door: access.MainDoor, Log: log,
+		DB: s.DB, Judge: s.Judge, Camera: s.Camera, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Documents: &judge.Documents{Reader: documents, Log: log}, Reading: time.Minute, Room: api.NewRoom(64 << 20), Site: "lab", Door: access.MainDoor, Log: log,
 	}
 	s.Service.Tally = &api.Tally{Service: s.Service}
 	s.people = &kiosk.People{DB: s.DB, Kiosk: k, Log: log}

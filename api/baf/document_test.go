@@ -32,7 +32,9 @@ func TestLicence(t *testing.T) {
 			copy(m.Pix[y*m.Stride+3*x:][:3], card.Pix[card.PixOffset(x, y):])
 		}
 	}
-	d, err := document.Open().Read(t.Context(), m)
+	r := document.Open()
+	r.Limit = time.Minute
+	d, err := r.Read(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
