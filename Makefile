@@ -79,6 +79,12 @@ vm:
 documents:
 	FACEGATE_ALL_VIEWS=1 go test -timeout 30m ./document
 
+# Every still as a card, flat and bent, and as a head, turned before the door's rule: ten minutes.
+.PHONY: cards
+cards: setup
+	FACEGATE_ALL_CARDS=1 go test -count=1 -timeout 60m -v ./pipeline/liveness
+	FACEGATE_ALL_CARDS=1 go test -count=1 -timeout 60m -v -run SequencesOfCards ./cmd/facegate
+
 # How long somebody waits at the door while strangers call: four minutes, on a machine that does nothing else.
 .PHONY: load
 load: setup

@@ -196,7 +196,7 @@ func decks() []deck {
 		{name: "flat, three frames", angles: []float64{0, 25, 35}},
 		{name: "head, 30 degrees a second", angles: dense(30, 40), head: true},
 	}
-	if os.Getenv("LIVENESS_FULL") == "" {
+	if os.Getenv("FACEGATE_ALL_CARDS") == "" {
 		return all
 	}
 	return append(
@@ -217,11 +217,11 @@ func decks() []deck {
 
 // Cards of open stills, rendered and given as sequences: no flat one is accepted. A head
 // moulded from a still is told beside them, to show that turns are accepted at all.
-// LIVENESS_FULL=1 takes 24 stills, and bent cards, which takes some minutes.
+// `make cards` takes 24 stills, and bent cards.
 func TestSequencesOfCards(t *testing.T) {
 	home := sharedtest.Home(t)
 	n := 3
-	if os.Getenv("LIVENESS_FULL") != "" {
+	if os.Getenv("FACEGATE_ALL_CARDS") != "" {
 		n = 24
 	}
 	cards := cardsOfStills(t, home, n)
