@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -441,6 +442,50 @@ func TestCommonLine(t *testing.T) {
 		if a := <-answers; a.Status != http.StatusOK {
 			t.Errorf("held until the line moved: %d %s", a.Status, a.Body)
 		}
+	}
+}
+
+// A stuck body never goes on.
+type stuck struct{ free <-chan struct{} }
+
+func (s stuck) Read([]byte) (int, error) {
+	<-s.free
+	return 0, io.ErrUnexpectedEOF
+}
+
+// A body that does not come on is given up once somebody else waits for the room that it holds.
+func TestCommonSlow(t *testing.T) {
+	o := newOpener(t, apitest.Options{Bodies: 1})
+	o.recognised()
+	posts := o.posts(o.A2())
+	for i, want := range busy() {
+		p := posts[i]
+		t.Run(p.name, func(t *testing.T) {
+			free, answers := make(chan struct{}), make(chan *apitest.Answer, 1)
+			var sending sync.WaitGroup
+			defer sending.Wait()
+			defer close(free)
+			sending.Go(func() {
+				body := io.MultiReader(bytes.NewReader(p.body[:len(p.body)/2]), stuck{free})
+				a, err := o.Send(t.Context(), http.MethodPost, p.path, p.header, body, int64(len(p.body)))
+				if err != nil {
+					t.Error(err)
+				}
+				answers <- a
+			})
+			// The first ones may come before it.
+			for {
+				select {
+				case a := <-answers:
+					want.check(t, a)
+					return
+				default:
+					if a := o.Call(t, http.MethodPost, posts[0].path, posts[0].header, posts[0].body); a.Status != http.StatusOK {
+						t.Fatalf("who waited: %d %s", a.Status, a.Body)
+					}
+				}
+			}
+		})
 	}
 }
 

@@ -37,15 +37,7 @@ type Object struct {
 // error too. The error is an [*Error] of code TooLarge, also before anything is read where the
 // length is announced, Malformed or Busy.
 func (s *Service) ReadObject(r *http.Request, limit int64) (o *Object, leave func(), err error) {
-	leave = func() {}
-	if r.ContentLength > limit {
-		return nil, leave, &Error{Code: TooLarge}
-	}
-	n := r.ContentLength
-	if n < 0 {
-		n = limit
-	}
-	if leave, err = s.Room.Take(r.Context(), n); err != nil {
+	if leave, err = s.TakeBody(r, limit); err != nil {
 		return nil, func() {}, err
 	}
 	data, err := readAll(r.Body, r.ContentLength, limit)
@@ -66,6 +58,8 @@ func readAll(r io.Reader, n, limit int64) ([]byte, error) {
 	switch {
 	case !announced && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
 		return data[:got], nil
+	case errors.Is(err, errLate):
+		return nil, Reading(err)
 	case err != nil:
 		return nil, &Error{Code: Malformed, Detail: "the body ends early", Err: err}
 	case !announced:

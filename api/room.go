@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// Bodies is how many bytes of bodies a daemon holds at once, or of one that is larger.
+const Bodies = 12 << 20
+
 // muchMemory is from how many bytes on memory is given back at once. The heap holds
 // few pointers, so that this takes some milliseconds.
 const muchMemory = 4 << 20
@@ -35,33 +38,42 @@ func NewRoom(size int64) *Room { return &Room{size: size, free: size} }
 
 // Take waits for room for n bytes, all of it where n is more, and returns what gives it back,
 // which may be called more than once. The error is an [*Error] of code Busy where there is none
-// within 10 s or until ctx ends.
+// within 10 s or until ctx ends. Whoever holds room of r must not take more of it: all could hold
+// some and wait for each other.
 func (r *Room) Take(ctx context.Context, n int64) (leave func(), err error) {
-	if r == nil || n <= 0 {
-		return func() {}, nil
+	s, err := r.take(ctx, n)
+	if err != nil {
+		return nil, err
 	}
-	n = min(n, r.size)
-	w := &waiter{n, make(chan struct{})}
-	leave = sync.OnceFunc(func() {
-		if n >= muchMemory {
-			// Else what comes next would be held beside what is left of this.
-			debug.FreeOSMemory()
-		}
-		r.put(n)
-	})
+	return s.leave, nil
+}
+
+// A stay is room that is held. A nil stay holds none.
+type stay struct {
+	room *Room
+	n    int64 // guarded by room.mu
+}
+
+func (r *Room) take(ctx context.Context, n int64) (*stay, error) {
+	if r == nil || n <= 0 {
+		return nil, nil
+	}
+	s := &stay{r, min(n, r.size)}
+	w := &waiter{s.n, make(chan struct{})}
 	r.mu.Lock()
-	if len(r.queue) == 0 && r.free >= n {
-		r.free -= n
+	if len(r.queue) == 0 && r.free >= w.n {
+		r.free -= w.n
 		r.mu.Unlock()
-		return leave, nil
+		return s, nil
 	}
 	r.queue = append(r.queue, w)
 	r.mu.Unlock()
 	wait := time.NewTimer(roomWait)
 	defer wait.Stop()
+	var err error
 	select {
 	case <-w.ours:
-		return leave, nil
+		return s, nil
 	case <-wait.C:
 		err = errors.New("too many wait for memory")
 	case <-ctx.Done():
@@ -70,7 +82,33 @@ func (r *Room) Take(ctx context.Context, n int64) (leave func(), err error) {
 	if r.drop(w) {
 		return nil, &Error{Code: Busy, RetryAfter: time.Second, Err: err}
 	}
-	return leave, nil // it was given at the last moment
+	return s, nil // it was given at the last moment
+}
+
+// leave gives back what is held.
+func (s *stay) leave() { s.shrink(0) }
+
+// shrink gives back what is held of more than n bytes.
+func (s *stay) shrink(n int64) {
+	if s == nil {
+		return
+	}
+	s.room.mu.Lock()
+	back := max(0, s.n-n)
+	s.n -= back
+	s.room.mu.Unlock()
+	if n == 0 && back >= muchMemory {
+		// Else what comes next would be held beside what is left of this.
+		debug.FreeOSMemory()
+	}
+	s.room.put(back)
+}
+
+// wanted reports whether anybody waits for room.
+func (r *Room) wanted() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.queue) > 0
 }
 
 // drop takes w out of the queue, where it still is.

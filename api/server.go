@@ -125,14 +125,16 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
+		rc := http.NewResponseController(w)
+		b := &body{ReadCloser: r.Body, interrupt: func() { _ = rc.SetReadDeadline(time.Now()) }} // else it has the server's
+		r.Body = b
 		if r.ContentLength >= 0 && r.ContentLength <= readAnyway {
 			next.ServeHTTP(w, r)
 			return
 		}
-		rc := http.NewResponseController(w)
 		duplex := rc.EnableFullDuplex() == nil // HTTP/2 is by nature
 		next.ServeHTTP(w, r)
-		if duplex {
+		if duplex && !b.tooSlow() {
 			drain(rc, r)
 		}
 	})

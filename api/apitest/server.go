@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"cmp"
 	"bytes"
 	"context"
 	"errors"
@@ -39,6 +40,7 @@ type Options struct {
 	Foreign   []string      // roles of models that are licensed to another tenant
 	Deadline  time.Duration // of the judge, 0: a minute, so that a slow machine fails no test
 	Waiting   int           // pictures that may wait, 0: the judge's default
+	Bodies    int64         // bytes of bodies that are held at once, 0: as a daemon holds
 	Yield     func(context.Context)
 	NoConsent bool // the store does not ask for consent
 }
@@ -112,7 +114,7 @@ func New(tb testing.TB, register func(*http.ServeMux, *api.Service), o Options) 
 	documents := document.Open()
 	documents.Limit = time.Minute
 	s.Service = &api.Service{
-		DB: s.DB, Judge: s.Judge, Camera: s.Camera, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Documents: &judge.Documents{Reader: documents, Log: log}, Reading: time.Minute, Room: api.NewRoom(64 << 20), Site: "lab", Door: access.MainDoor, Log: log,
+		DB: s.DB, Judge: s.Judge, Camera: s.Camera, Kiosk: k, Clock: s.Clock, Keys: api.NewKeys(s.DB), Documents: &judge.Documents{Reader: documents, Log: log}, Reading: time.Minute, Room: api.NewRoom(cmp.Or(o.Bodies, api.Bodies)), Site: "lab", Door: access.MainDoor, Log: log,
 	}
 	s.Service.Tally = &api.Tally{Service: s.Service}
 	s.people = &kiosk.People{DB: s.DB, Kiosk: k, Log: log}
@@ -357,10 +359,16 @@ func (s *Server) Call(tb testing.TB, method, path string, header map[string]stri
 
 // Try is Call for goroutines and for calls that may not be answered.
 func (s *Server) Try(ctx context.Context, method, path string, header map[string]string, body []byte) (*Answer, error) {
-	r, err := http.NewRequestWithContext(ctx, method, s.URL+path, bytes.NewReader(body))
+	return s.Send(ctx, method, path, header, bytes.NewReader(body), int64(len(body)))
+}
+
+// Send is [Server.Try] with a body of a length, -1 for one that is not announced.
+func (s *Server) Send(ctx context.Context, method, path string, header map[string]string, body io.Reader, length int64) (*Answer, error) {
+	r, err := http.NewRequestWithContext(ctx, method, s.URL+path, body)
 	if err != nil {
 		return nil, err
 	}
+	r.ContentLength = length
 	for k, v := range maps.All(header) {
 		r.Header.Set(k, v)
 	}

@@ -49,36 +49,27 @@ func (h *handler) readForm(r *http.Request, keep bool) (*form, func(), error) {
 	if kind == "application/json" {
 		return h.readJSON(r)
 	}
-	n := r.ContentLength
-	if n < 0 {
-		n = api.MaxBody
+	if kind != "multipart/form-data" || params["boundary"] == "" {
+		return nil, nil, errFormat(http.StatusBadRequest, fmt.Errorf("a form of type %q", kind))
 	}
-	if !keep && kind == "multipart/form-data" {
-		n = 0
-	}
-	leave, err := h.Room.Take(r.Context(), n)
-	if err != nil {
-		return nil, nil, err
+	leave := func() {}
+	var to *api.Spool // nobody keeps a picture that is not to be looked at
+	if keep {
+		if leave, err = h.TakeBody(r, api.MaxBody); err != nil {
+			return nil, nil, err
+		}
+		to = api.NewSpool(api.Length(r, api.MaxBody))
 	}
 	f := &form{}
-	switch {
-	case kind == "multipart/form-data" && params["boundary"] != "":
-		// One byte more than may be tells a body that is too large from one that ends.
-		body := &counter{r: io.LimitReader(r.Body, api.MaxBody+1)}
-		var to *api.Spool // nobody keeps a picture that is not to be looked at
-		if keep {
-			to = api.NewSpool(n)
-		}
-		err = f.readParts(r.Context(), multipart.NewReader(body, params["boundary"]), to)
-		if body.n > api.MaxBody {
-			err = &api.Error{Code: api.TooLarge}
-		}
-	default:
-		err = errFormat(http.StatusBadRequest, fmt.Errorf("a form of type %q", kind))
+	// One byte more than may be tells a body that is too large from one that ends.
+	body := &counter{r: io.LimitReader(r.Body, api.MaxBody+1)}
+	err = f.readParts(r.Context(), multipart.NewReader(body, params["boundary"]), to)
+	if body.n > api.MaxBody {
+		err = &api.Error{Code: api.TooLarge}
 	}
 	if err != nil {
 		leave()
-		return nil, nil, err
+		return nil, nil, api.Reading(err)
 	}
 	return f, leave, nil
 }

@@ -114,23 +114,16 @@ type verdict struct {
 
 // look reads and judges the frames of a capture.
 func (g *guard) look(w http.ResponseWriter, r *http.Request, customer string) (verdict, error) {
-	room := r.ContentLength
-	if room < 0 {
-		room = api.MaxBody
-	}
-	if room > api.MaxBody {
-		return verdict{}, &api.Error{Code: api.TooLarge}
-	}
-	leave, err := g.s.Room.Take(r.Context(), room)
+	leave, err := g.s.TakeBody(r, api.MaxBody)
 	if err != nil {
 		return verdict{}, err
 	}
 	defer leave()
 	// A connection that cannot take a deadline has the server's.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readWithin))
-	frames, err := readFrames(r, api.NewSpool(room))
+	frames, err := readFrames(r, api.NewSpool(api.Length(r, api.MaxBody)))
 	if err != nil {
-		return verdict{}, err
+		return verdict{}, api.Reading(err)
 	}
 	photos, err := g.basePhotos(r.Context(), customer)
 	if err != nil {

@@ -11,6 +11,7 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -55,6 +56,12 @@ type Fetcher struct {
 
 // Enabled reports whether any URL is allowed.
 func (f *Fetcher) Enabled() bool { return f != nil && len(f.Hosts) > 0 }
+
+// Allows reports whether a URL may be asked for, as far as the URL itself tells.
+func (f *Fetcher) Allows(text string) bool {
+	_, err := f.check(text)
+	return err == nil
+}
 
 // Get reads at most limit bytes of what a URL names. The error wraps ErrRefused where the URL,
 // one that it redirects to or the address of its host is not allowed, and ErrTooLarge.
@@ -104,14 +111,15 @@ func (f *Fetcher) Get(ctx context.Context, text string, limit int64) ([]byte, er
 	case resp.ContentLength > limit:
 		return nil, fmt.Errorf("fetch: %w", ErrTooLarge)
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
+	var data bytes.Buffer
+	data.Grow(int(max(0, resp.ContentLength)) + bytes.MinRead) // in one piece, where its length is told
+	if _, err := data.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
 		return nil, fmt.Errorf("fetch: %w", err)
 	}
-	if int64(len(data)) > limit {
+	if int64(data.Len()) > limit {
 		return nil, fmt.Errorf("fetch: %w", ErrTooLarge)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // check parses a URL that may be read as far as the URL itself tells.

@@ -11,10 +11,8 @@ const (
 )
 
 // read reads the body of a call.
-func (c *call) read() error {
-	o, leave, err := c.ReadObject(c.request, maxBody)
-	c.leave = append(c.leave, leave)
-	c.body = o
+func (c *call) read() (err error) {
+	c.body, c.leave, err = c.ReadObject(c.request, maxBody)
 	return err
 }
 

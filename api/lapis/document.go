@@ -237,7 +237,8 @@ type mediaWords struct {
 	limit             int64
 }
 
-// media is a picture or video that was given by URL or as base64; a data: URL is base64.
+// media is a picture or video that was given by URL or as base64; a data: URL is base64. What was
+// fetched for the call before is not used any more.
 func (c *call) media(url, base64 api.Long, words mediaWords) ([]byte, error) {
 	switch {
 	case url != "" && base64 != "":
@@ -257,15 +258,17 @@ func (c *call) media(url, base64 api.Long, words mediaWords) ([]byte, error) {
 	}
 	f := c.fetcher
 	f.Hosts = c.settings.Hosts
-	if url == "" || !f.Enabled() {
+	text := string(c.body.Text(url))
+	if !f.Allows(text) {
 		return nil, refuse(words.url)
 	}
-	leave, err := c.Room.Take(c.ctx(), words.limit)
+	c.letGo()
+	leave, err := c.fetched.Take(c.ctx(), words.limit)
 	if err != nil {
 		return nil, err
 	}
-	c.leave = append(c.leave, leave)
-	data, err := f.Get(c.ctx(), string(c.body.Text(url)), words.limit)
+	c.letGo = leave
+	data, err := f.Get(c.ctx(), text, words.limit)
 	if err != nil {
 		return nil, refuse(words.url)
 	}

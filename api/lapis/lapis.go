@@ -32,13 +32,14 @@ func Register(mux *http.ServeMux, s *api.Service) { register(mux, s, fetch.Fetch
 type handler struct {
 	*api.Service
 	fetcher fetch.Fetcher // without hosts, which are the project's
+	fetched *api.Room     // for what is read by URL
 
 	accepting sync.Mutex // one request at a time
 }
 
 // register is [Register] with what tests put in place of the internet.
 func register(mux *http.ServeMux, s *api.Service, fetcher fetch.Fetcher) {
-	h := &handler{Service: s, fetcher: fetcher}
+	h := &handler{Service: s, fetcher: fetcher, fetched: api.NewRoom(api.MaxBody)}
 	type route struct {
 		method, path, scope string
 		do                  func(*call) (answer, error)
@@ -77,7 +78,8 @@ type call struct {
 	key      store.Key
 	request  *http.Request
 	body     *api.Object // nil of GET
-	leave    []func()    // gives back the room that was taken
+	leave    func()      // gives back the room of the body
+	letGo    func()      // gives back the room of what was fetched last
 	settings Settings
 	person   string // whom it concerned, for the audit trail
 	scores   access.Scores
@@ -112,7 +114,7 @@ func (h *handler) serve(scope string, do func(*call) (answer, error)) http.Handl
 		}
 		ctx := r.Context()
 		key, err := h.Keys.Authenticate(ctx, r.Header.Get("x-api-key"), store.APILapis, scope, time.Now())
-		c := &call{handler: h, key: key, request: r}
+		c := &call{handler: h, key: key, request: r, leave: func() {}, letGo: func() {}}
 		var a answer
 		if err == nil {
 			a, err = c.run(ctx, do)
@@ -128,9 +130,8 @@ func (h *handler) serve(scope string, do func(*call) (answer, error)) http.Handl
 func (c *call) run(ctx context.Context, do func(*call) (answer, error)) (answer, error) {
 	defer func() {
 		c.body = nil // nothing of it is used any more, and its memory is given back
-		for _, leave := range c.leave {
-			leave()
-		}
+		c.letGo()
+		c.leave()
 	}()
 	var err error
 	if c.settings, err = c.project(ctx); err != nil {

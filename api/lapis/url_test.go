@@ -57,6 +57,12 @@ func TestURL(t *testing.T) {
 	})
 	got := s.post(t, "document-identification", fields{"frontImage": "https://example.com/card.jpg"})
 	s.golden(t, got, 200, jsonType, `{"documentIdentificationId":"<uuid>","idInformation":`+info1+`}`)
+	for _, both := range []fields{
+		{"frontImage": "https://example.com/card.jpg", "backImage": "https://example.com/face.jpg", "sideImage": "https://example.com/face.jpg"},
+		{"frontImageBase64": b64(faces.Card()), "backImage": "https://example.com/face.jpg"},
+	} {
+		s.golden(t, s.post(t, "document-identification", both), 200, jsonType, `{"documentIdentificationId":"<uuid>","idInformation":`+info1+`}`)
+	}
 	id := s.identified(t, faces.Card())
 	for _, tt := range []struct {
 		path, field, url string

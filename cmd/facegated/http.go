@@ -30,7 +30,7 @@ func serveAPIs(s *api.Service, c *config.Config, eyes *eyes, priority *judge.Pri
 	j := judge.New(judge.Options{
 		Open: eyes.judging, Identifier: eyes.identifier(), DB: s.DB, Yield: priority.Yield, Barred: eyes.barredStages, Pictures: pictures, Log: s.Log,
 	})
-	s.Judge, s.Keys, s.Room = j, api.NewKeys(s.DB), api.NewRoom(maxBodies)
+	s.Judge, s.Keys, s.Room = j, api.NewKeys(s.DB), api.NewRoom(api.Bodies)
 	s.Documents = &judge.Documents{Reader: document.Open(), Yield: priority.Yield, Pictures: pictures, Log: s.Log}
 	s.Tally = &api.Tally{Service: s}
 	mux := http.NewServeMux()
@@ -41,12 +41,8 @@ func serveAPIs(s *api.Service, c *config.Config, eyes *eyes, priority *judge.Pri
 	}}
 }
 
-// How many bytes are held at once: of bodies, or of one that is larger, and of the pixels of large
-// pictures.
-const (
-	maxBodies = 12 << 20
-	maxPixels = 24 << 20
-)
+// maxPixels is how many bytes of the pixels of large pictures are held at once.
+const maxPixels = 24 << 20
 
 // mount registers what is served.
 func mount(mux *http.ServeMux, s *api.Service, board *health.Board, priority *judge.Priority) {
