@@ -52,13 +52,14 @@ func newSite(t *testing.T) *site {
 	return x
 }
 
-// page serves a page that uses the SDK and keeps the messages it is sent. It is of an origin of its own.
+// page serves a page that uses the SDK and keeps the messages it is sent, but those that say that a
+// frame is there. It is of an origin of its own.
 func (x *site) page(t *testing.T) *httptest.Server {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprintf(w, `<!doctype html><title>shop</title><body><script src="%s/faceguard/sdk.js"></script><script>
 			const messages = [];
-			addEventListener('message', (e) => messages.push({origin: e.origin, ...e.data}));
+			addEventListener('message', (e) => { if (e.data.action !== 'ready') messages.push({origin: e.origin, ...e.data}); });
 		</script>`, x.s.URL)
 	}))
 	t.Cleanup(s.Close)
@@ -375,6 +376,28 @@ func TestServerIsGone(t *testing.T) {
 	server.CloseClientConnections()
 	server.Close()
 	check(t, result(ctx, t), x, setup{arrive: server.URL}, "error", map[string]any{"status": "error", "error": "network_error"})
+}
+
+// A capture page that does not come is given up: nobody listens where it should be, or this page
+// may not hold it.
+func TestPageIsNotShown(t *testing.T) {
+	x := newSite(t)
+	page := x.page(t)
+	ctx := x.open(t, setup{})
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	var got []map[string]any
+	run(ctx, t, chromedp.Navigate(page.URL), chromedp.Evaluate(`Promise.all(["`+gone.URL+`", "`+x.s.URL+`"].map((origin) =>
+		FaceGuard.verify({token: "`+x.token(t, "user_a")+`", origin}))).then((r) => { window.result = r; }); 0`, nil),
+		chromedp.Poll(`window.result`, &got, chromedp.WithPollingTimeout(patience)))
+	want := map[string]any{"status": "error", "error": "network_error"}
+	if len(got) != 2 || !maps.Equal(got[0], want) || !maps.Equal(got[1], want) {
+		t.Errorf("resolves to %v, want %v of each", got, want)
+	}
+	var frames int
+	if run(ctx, t, chromedp.Evaluate(`document.querySelectorAll('iframe').length`, &frames)); frames != 0 {
+		t.Errorf("%d frames stay", frames)
+	}
 }
 
 // The page says so when the server fails: another program keeps it from its store.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 func members() []string { return []string{"005", "009", "011", "013"} }
 
 const (
-	shown, empty = 1.5, 1.3 // seconds of a visit, and of the empty scene behind it
+	shown, empty = 2.5, 1.5 // seconds of a visit, and of the empty scene behind it: a busy machine sees a few frames of them
 	unlock       = 800 * time.Millisecond
 )
 
@@ -48,7 +49,7 @@ func scenes(list []visit) []scene {
 }
 
 // Everybody who comes has one decision in the audit trail; every grant is one pulse of the
-// relay, as long as it should be, that names its event; nothing else moves the relay. At level
+// relay, no shorter than it should be, that names its event; nothing else moves the relay. At level
 // depth the same stills are let in no more, and are called what they are.
 func TestVisits(t *testing.T) {
 	s := newSite(t)
@@ -83,14 +84,20 @@ func TestVisits(t *testing.T) {
 	if len(edges) != 2*len(whys) {
 		t.Fatalf("%d edges of the relay for %d grants: %v", len(edges), len(whys), edges)
 	}
+	best := time.Hour
 	for i, why := range whys {
 		on, off := edges[2*i], edges[2*i+1]
 		if !on.On || off.On || on.Why != why {
 			t.Errorf("got %+v, %+v; want a pulse because of %q", on, off, why)
 		}
-		if d := time.Duration(off.T - on.T); d < unlock || d > unlock+200*time.Millisecond {
-			t.Errorf("%s: energised for %v, want %v and at most 200 ms more", why, d, unlock)
+		d := time.Duration(off.T - on.T)
+		if d < unlock {
+			t.Errorf("%s: energised for %v, want %v", why, d, unlock)
 		}
+		best = min(best, d)
+	}
+	if best > unlock+200*time.Millisecond { // one or the other is longer where the machine is busy
+		t.Errorf("energised for %v at best, want %v and at most 200 ms more", best, unlock)
 	}
 	s.verify(t)
 
@@ -124,8 +131,8 @@ func TestFacegatedIsKilledDuringAPulse(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	client := members()[0]
-	minute := []string{`unlock = "60s"`, `max_on = "60s"`} // the time does not end it
-	s.configure(t, "passive", []scene{{"", .5}, {live(client, "controlled_2"), 300}}, minute...)
+	minutes := []string{`unlock = "5m"`, `max_on = "5m"`} // the time does not end it
+	s.configure(t, "passive", []scene{{"", .5}, {live(client, "controlled_2"), 300}}, minutes...)
 	s.enrol(t, client)
 	s.doord(t)
 	before := s.last(t)
@@ -149,29 +156,29 @@ func TestFacegatedIsKilledDuringAPulse(t *testing.T) {
 		t.Errorf("got %+v, want the exit button to open", e)
 	}
 
-	s.configure(t, "passive", []scene{{"", 2}}, minute...)
-	for range 2 {
-		if code := s.start(t, "facegated", "--until-idle").end(t); code != 0 {
-			t.Fatalf("facegated: exit code %d", code)
-		}
-		s.verify(t)
-		rex := s.events(t, before, "door.rex")
-		if len(rex) != 1 || rex[0].Source != "rex" {
-			t.Errorf("got %v, want the exit button once", rex)
-		}
+	collected := func() map[string]int { // how often, by their number
 		journal := map[string]int{}
 		for _, e := range s.events(t, before) {
 			if n := e.Data["journal"]; n != "" {
 				journal[n]++
 			}
 		}
-		for n, times := range journal {
-			if times != 1 {
-				t.Errorf("event %s of the door was collected %d times", n, times)
-			}
-		}
-		if len(journal) < 4 { // unlocked, locked, the button, unlocked
-			t.Errorf("%d events of the door collected", len(journal))
+		return journal
+	}
+	s.configure(t, "passive", []scene{{"", 2}}, minutes...)
+	kiosk = s.start(t, "facegated")
+	programtest.Until(t, "the door's events are collected", func() bool { return len(collected()) >= 4 }) // unlocked, locked, the button, unlocked
+	kiosk.stop(t)
+	if code := s.start(t, "facegated", "--until-idle").end(t); code != 0 { // which has two seconds to collect them again
+		t.Fatalf("facegated: exit code %d", code)
+	}
+	s.verify(t)
+	if rex := s.events(t, before, "door.rex"); len(rex) != 1 || rex[0].Source != "rex" {
+		t.Errorf("got %v, want the exit button once", rex)
+	}
+	for n, times := range collected() {
+		if times != 1 {
+			t.Errorf("event %s of the door was collected %d times", n, times)
 		}
 	}
 	if n := len(s.decisions(t, before)); n != 1 {
@@ -220,7 +227,10 @@ func TestGrantWithoutADoor(t *testing.T) {
 				}
 				return len(s.events(t, before, "command.refused")) > 0
 			})
+			loads := func() int { return strings.Count(kiosk.log.String(), "people loaded") }
+			loaded := loads()
 			s.run(t, "person", "remove", client)
+			programtest.Until(t, "facegated knows nobody", func() bool { return loads() > loaded })
 			back()
 			programtest.Until(t, "facegated is connected again", connected)
 			at := s.last(t)

@@ -40,11 +40,12 @@ func serve(t testing.TB, prepare func(*site)) *service {
 	t.Helper()
 	s := newSite(t)
 	s.loop = true
-	s.configure(t, "passive", []scene{{"", empty}, {live("005", "controlled_2"), shown}}, `unlock = "200ms"`)
+	s.configure(t, "passive", []scene{{"", 1.3}, {live("005", "controlled_2"), 1.5}}, `unlock = "200ms"`)
 	s.enrol(t, "005")
 	s.run(t, "project", "set", "site", "--api", "argos", "--similarity", "70")
 	s.run(t, "project", "set", "site", "--api", "faceguard", "--settings", `{"attempts":5}`)
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	// Everybody else is at 127.0.0.1, and takes no port here before facegated does.
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.2:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
-// The capture page. With #token= it runs in a host's frame and says how it ended by one message
-// to the host's page; with #code= it runs on a phone and hands its pictures to the session
+// The capture page. With #token= it runs in a host's frame, says that it is there and how it ended
+// by one message each to the host's page; with #code= it runs on a phone and hands its pictures to the session
 // that the code is of.
 (() => {
   'use strict';
@@ -42,6 +42,10 @@
     stream = null;
   }
 
+  const tell = (message) => {
+    if (window.parent !== window && listener) window.parent.postMessage(message, listener);
+  };
+
   // close says once how it ended, to the host's page only.
   function close(reason, more) {
     if (closed) return;
@@ -50,9 +54,7 @@
     show();
     const text = { approved: words.done, rejected: words.rejected, canceled: words.canceled, bypass_active: words.done }[reason];
     say(text ? text + (code ? words.goOn : '') : words.sorry[more && more.error] || words.wrong);
-    if (window.parent !== window && listener) {
-      window.parent.postMessage({ action: 'close', reason, ...more }, listener);
-    }
+    tell({ action: 'close', reason, ...more });
   }
 
   class Failure extends Error {}
@@ -197,5 +199,6 @@
   addEventListener('keydown', (event) => { if (event.key === 'Escape') close('canceled'); });
   addEventListener('pagehide', stop);
   $('phone').addEventListener('click', () => guard(usePhone()));
+  tell({ action: 'ready' });
   guard(run());
 })();

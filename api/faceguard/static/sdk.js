@@ -8,6 +8,8 @@
   const script = document.currentScript;
   const home = script && script.src ? new URL(script.src).origin : location.origin;
 
+  const PATIENCE = 15000; // ms until a capture page that has not said that it is there is given up
+
   const results = {
     approved: (m) => ({ status: 'approved', confidence: m.confidence }),
     rejected: (m) => ({ status: 'rejected', confidence: m.confidence }),
@@ -36,11 +38,16 @@
       const listen = (event) => {
         if (event.origin !== origin || event.source !== frame.contentWindow) return;
         const m = event.data;
-        if (!m || m.action !== 'close' || !Object.hasOwn(results, m.reason)) return;
+        if (m && m.action === 'ready') clearTimeout(given);
+        if (m && m.action === 'close' && Object.hasOwn(results, m.reason)) end(results[m.reason](m));
+      };
+      const end = (result) => {
+        clearTimeout(given);
         removeEventListener('message', listen);
         frame.remove();
-        resolve(results[m.reason](m));
+        resolve(result);
       };
+      const given = setTimeout(() => end({ status: 'error', error: 'network_error' }), PATIENCE);
       addEventListener('message', listen);
       (container || document.body).append(frame);
     });
