@@ -1,8 +1,8 @@
 package apitest
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"

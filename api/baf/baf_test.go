@@ -217,7 +217,7 @@ func TestSettings(t *testing.T) {
 	golden(t, c.post(validation, r), 400, failure(120044, "Invalid endeavor info"))
 	r["endeavorId"] = "known"
 	golden(t, c.post(validation, r), 200, of(a, 1, 0, 0, yes, yes, yes, yes, "[]"))
-	c.set(`{"threshold":0.001}`) // everybody is like everybody
+	c.set(`{"threshold":1}`) // everybody is like everybody
 	other := c.applicant(`{}`)
 	golden(t, c.face(other, f.B1()), 200, of(other, 1, 4, 1, no, yes, yes, no, "[]"))
 	c.set(`{"attempts":1}`)

@@ -38,8 +38,8 @@ func ParseSettings(text []byte) (Settings, error) {
 	switch {
 	case x.Attempts < 1 || x.Attempts > 5:
 		return x, fmt.Errorf("%w: %d attempts are not 1 to 5", access.ErrInvalid, x.Attempts)
-	case !(x.Threshold > 0 && x.Threshold <= 100):
-		return x, fmt.Errorf("%w: a threshold of %v is not above 0 and up to 100", access.ErrInvalid, x.Threshold)
+	case !(x.Threshold >= 1 && x.Threshold <= 100): // .9 means 90
+		return x, fmt.Errorf("%w: a threshold of %v is not 1 to 100 per cent", access.ErrInvalid, x.Threshold)
 	case x.MaxFaces < 1 || x.MaxFaces > 50:
 		return x, fmt.Errorf("%w: %d faces are not 1 to 50", access.ErrInvalid, x.MaxFaces)
 	}

@@ -14,7 +14,7 @@ import (
 // A Workflow is what a host wants of its customers' faces. It is the settings of a project of
 // this API, and its name is the workflow_id.
 type Workflow struct {
-	Threshold float64  `json:"threshold"` // least confidence, 0..100
+	Threshold float64  `json:"threshold"` // least confidence, 1..100
 	Attempts  int      `json:"attempts"`  // captures that may be without a verdict, 1..20
 	Origins   []string `json:"origins"`   // of the pages that may embed the capture page, such as https://shop.example
 	Bypass    bool     `json:"bypass"`    // a person's bypass spares them the capture
@@ -44,8 +44,8 @@ const maxOrigins = 16
 
 // Check returns an error wrapping access.ErrInvalid that names the first thing wrong with f.
 func (f Workflow) Check() error {
-	if !(f.Threshold > 0 && f.Threshold <= 100) {
-		return fmt.Errorf("%w: a threshold of %v is not above 0 and up to 100", access.ErrInvalid, f.Threshold)
+	if !(f.Threshold >= 1 && f.Threshold <= 100) { // .9 means 90
+		return fmt.Errorf("%w: a threshold of %v is not 1 to 100", access.ErrInvalid, f.Threshold)
 	}
 	if f.Attempts < 1 || f.Attempts > 20 {
 		return fmt.Errorf("%w: %d attempts are not 1 to 20", access.ErrInvalid, f.Attempts)

@@ -57,6 +57,16 @@ type Fetcher struct {
 // Enabled reports whether any URL is allowed.
 func (f *Fetcher) Enabled() bool { return f != nil && len(f.Hosts) > 0 }
 
+// CheckHost returns an error that says why a text cannot be one of the hosts of a Fetcher.
+func CheckHost(host string) error {
+	_, notAddress := netip.ParseAddr(host)
+	u, err := url.Parse("https://" + host + "/")
+	if err != nil || host == "" || u.Host != host || u.Hostname() != host || strings.HasSuffix(host, ".") || strings.Contains(host, "*") || notAddress == nil {
+		return fmt.Errorf("%q is no name of a host such as img.example.org", host)
+	}
+	return nil
+}
+
 // Allows reports whether a URL may be asked for, as far as the URL itself tells.
 func (f *Fetcher) Allows(text string) bool {
 	_, err := f.check(text)

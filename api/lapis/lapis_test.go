@@ -564,6 +564,8 @@ func TestCountries(t *testing.T) {
 func TestSettings(t *testing.T) {
 	for text, ok := range map[string]bool{
 		`{}`: true, `{"similarity":0.9,"hosts":["img.example.org"]}`: true, `{"similarity":0}`: false, `{"similarity":2}`: false, `{"x":1}`: false, `[]`: false,
+		`{"hosts":["IMG.example.org"]}`: true, `{"hosts":["https://img.example.org"]}`: false, `{"hosts":["img.example.org:443"]}`: false, `{"hosts":["*.example.org"]}`: false,
+		`{"hosts":["10.0.0.1"]}`: false, `{"hosts":["[::1]"]}`: false, `{"hosts":["img.example.org/x"]}`: false, `{"hosts":["a@img.example.org"]}`: false, `{"hosts":[""]}`: false,
 	} {
 		if _, err := ParseSettings([]byte(text)); (err == nil) != ok {
 			t.Errorf("%s: %v", text, err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"facegate/access"
+	"facegate/api/fetch"
 	"facegate/store"
 )
 
@@ -31,6 +32,11 @@ func ParseSettings(text []byte) (Settings, error) {
 	}
 	if !(x.Similarity >= .5 && x.Similarity <= 1) {
 		return x, fmt.Errorf("%w: a similarity of %v is not 0.5 to 1", access.ErrInvalid, x.Similarity)
+	}
+	for _, h := range x.Hosts {
+		if err := fetch.CheckHost(h); err != nil {
+			return x, fmt.Errorf("%w: %w", access.ErrInvalid, err)
+		}
 	}
 	return x, nil
 }

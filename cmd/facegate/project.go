@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"facegate/access"
+	"facegate/api/baf"
 	"facegate/api/faceguard"
+	"facegate/api/lapis"
 	"facegate/kiosk"
 	"facegate/store"
 	"facegate/store/seal"
@@ -156,8 +158,8 @@ func projectSet(ctx context.Context, e *env, args []string) error {
 		} else if err == nil {
 			p.Settings, err = merged(p.Settings, *settings)
 		}
-		if err == nil && *api == store.APIFaceguard {
-			_, err = faceguard.ParseWorkflow(p.Settings)
+		if err == nil {
+			err = checkSettings(p)
 		}
 		if err == nil && (made || len(argos.named) > 0 || *settings != "{}" || !*renew) {
 			p, err = tx.SetProject(p)
@@ -180,6 +182,24 @@ func projectSet(ctx context.Context, e *env, args []string) error {
 			fmt.Fprintf(w, "%s\nThis secret signs webhooks to the project's servers. It is not shown again.\n", l.Secret)
 		}
 	})
+}
+
+// checkSettings refuses settings that the API would refuse at every call. Those of argos the store
+// checks.
+func checkSettings(p store.Project) (err error) {
+	switch p.API {
+	case store.APILapis:
+		_, err = lapis.ParseSettings(p.Settings)
+	case store.APIBaf:
+		_, err = baf.ParseSettings(p.Settings)
+	case store.APIFaceguard:
+		_, err = faceguard.ParseWorkflow(p.Settings)
+	case store.APIFacephi:
+		if string(p.Settings) != "{}" {
+			err = fmt.Errorf("%w: a project of %s has no settings", access.ErrInvalid, p.API)
+		}
+	}
+	return err
 }
 
 // projectWords is a project for people.

@@ -14,16 +14,16 @@ import (
 )
 
 // identity makes a call of the Identity API and returns the members of the answer.
-func (v *service) identity(t *testing.T, call string, body map[string]any) map[string]any {
+func (v *service) identity(t *testing.T, name string, body map[string]any) map[string]any {
 	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := v.do(t.Context(), "POST", "/services/"+call, map[string]string{"x-api-key": v.keys["facephi"]}, text)
+	got, err := v.answer(t, &call{name: name, api: "facephi", path: "/services/" + name, body: text})
 	var out map[string]any
 	if err != nil || got.status != http.StatusOK || json.Unmarshal([]byte(got.body), &out) != nil {
-		t.Fatalf("%s: %+v, %v", call, got, err)
+		t.Fatalf("%s: %+v, %v", name, got, err)
 	}
 	return out
 }
@@ -42,21 +42,28 @@ func TestCaptureOfTheCamera(t *testing.T) {
 		})
 		return capture
 	}
-	capture := alive()
-	body := map[string]any{"userId": "005", "image": b64(reference), "bestImageToken": capture["bestImageToken"]}
-	if got := v.identity(t, "authenticateUser", body); got["serviceResultCode"] != 0. {
+	// use has somebody authenticated by a member of a capture. It lasts ten seconds, which a busy
+	// machine may let pass: then it shows no life, and another is taken.
+	use := func(by, user string, image []byte) (body, got map[string]any) {
+		t.Helper()
+		programtest.Until(t, "a capture is used in time", func() bool {
+			body = map[string]any{"userId": user, "image": b64(image), by: alive()[by]}
+			got = v.identity(t, "authenticateUser", body)
+			return got["serviceLivenessResult"] != 0.
+		})
+		return body, got
+	}
+	body, got := use("bestImageToken", "005", reference)
+	if got["serviceResultCode"] != 0. {
 		t.Errorf("who stands before the camera: %v", got)
 	}
 	if got := v.identity(t, "authenticateUser", body); got["serviceResultCode"] != -101. || got["serviceLivenessResult"] != 0. {
 		t.Errorf("once more: %v", got)
 	}
-	capture = alive()
-	body = map[string]any{"userId": "005", "image": b64(reference), "template": capture["template"]}
-	if got := v.identity(t, "authenticateUser", body); got["serviceResultCode"] != 0. || got["serviceFacialAuthenticationResult"] != 3. {
+	if _, got := use("template", "005", reference); got["serviceResultCode"] != 0. || got["serviceFacialAuthenticationResult"] != 3. {
 		t.Errorf("by the template: %v", got)
 	}
-	body = map[string]any{"userId": "00777", "image": b64(f.B1()), "bestImageToken": alive()["bestImageToken"]}
-	if got := v.identity(t, "authenticateUser", body); got["serviceResultCode"] != -102. {
+	if _, got := use("bestImageToken", "00777", f.B1()); got["serviceResultCode"] != -102. {
 		t.Errorf("as somebody else: %v", got)
 	}
 }
@@ -87,7 +94,7 @@ func TestBrokenModel(t *testing.T) {
 		t.Errorf("nobody in the picture: %v", got)
 	}
 	kind, body := picture(t, "005", mustRead(t, filepath.Join(v.faces, live("005", "controlled_2"))))
-	got, err := v.call(t.Context(), &call{api: "argos", path: "/faceauth", kind: kind, body: body})
+	got, err := v.answer(t, &call{api: "argos", path: "/faceauth", kind: kind, body: body})
 	if err != nil || got.status != 200 || !strings.Contains(got.body, `"auth_status":"approved"`) {
 		t.Errorf("what needs no liveness: %+v, %v", got, err)
 	}
@@ -118,7 +125,7 @@ func TestPostedPictureOpensTheDoor(t *testing.T) {
 	post := func() event {
 		t.Helper()
 		last := v.last(t)
-		got, err := v.call(t.Context(), &call{api: "argos", path: "/faceauth", kind: kind, body: body})
+		got, err := v.answer(t, &call{api: "argos", path: "/faceauth", kind: kind, body: body})
 		if err != nil || got.status != 200 || !strings.Contains(got.body, `"auth_status":"approved"`) {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -142,6 +149,11 @@ func TestPostedPictureOpensTheDoor(t *testing.T) {
 	}
 	rules(true)
 	e := post()
+	for range 2 { // one that is granted too late, as on a busy machine, opens nothing
+		if len(v.events(t, e.Seq, "command.refused")) > 0 {
+			e = post()
+		}
+	}
 	if e.Kind != "access.granted" || e.Person != "005" {
 		t.Fatalf("where an API may: %+v", e)
 	}
