@@ -70,7 +70,7 @@ func (c *call) authenticate(ctx context.Context, f fields) (*answer, error) {
 	}
 
 	if err := a.refer(ctx, registered, image); errors.Is(err, errToken) {
-		return a.stranger(), nil
+		return a.stranger(err), nil
 	} else if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 			return err
 		}
 		if barred {
-			return errToken
+			return errBarred
 		}
 		if !exists {
 			a.reference = t.template
@@ -131,8 +131,11 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 	if err != nil {
 		return err
 	}
-	if l.Template.Vector == nil || barred {
-		return errToken
+	if barred {
+		return errBarred
+	}
+	if l.Template.Vector == nil {
+		return stranger("the reference picture shows no face that can be compared")
 	}
 	a.reference = l.Template
 	if !exists && a.Fleet != nil {
@@ -141,8 +144,11 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 		}
 	}
 	mayEnrol := a.key.Allows(store.ScopeEnrol)
-	if !exists && (!mayEnrol || access.CheckID(a.user) != nil) {
-		return errToken
+	if !exists && !mayEnrol {
+		return stranger("there is no such person, and the key may not enrol")
+	}
+	if !exists && access.CheckID(a.user) != nil {
+		return stranger("there is no such person, and none can have this id")
 	}
 	if exists {
 		like, err := a.enrolled(ctx, l.Template)
@@ -150,7 +156,7 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 			return err
 		}
 		if !like {
-			return errToken
+			return errUnlike
 		}
 	}
 	if mayEnrol {
@@ -167,7 +173,7 @@ func (a *attempt) holds(ctx context.Context, t token) error {
 			return err
 		}
 		if s := u.state(t.serial); s != current && s != issued {
-			return errToken
+			return stranger("it was superseded")
 		}
 		a.reference = t.template
 		return nil
@@ -178,7 +184,7 @@ func (a *attempt) holds(ctx context.Context, t token) error {
 // kiosk does not hold. The error wraps errToken where it is not, and access.ErrNotFound too where
 // nobody there is known by the id.
 func (a *attempt) elsewhere(ctx context.Context, t api.Template) error {
-	unknown := fmt.Errorf("%w: %w", errToken, access.ErrNotFound)
+	unknown := fmt.Errorf("%w: there is no such person: %w", errToken, access.ErrNotFound)
 	if a.Fleet == nil || access.CheckID(a.user) != nil {
 		return unknown
 	}
@@ -191,7 +197,7 @@ func (a *attempt) elsewhere(ctx context.Context, t api.Template) error {
 	}
 	like, err := a.like(list, t)
 	if err == nil && !like {
-		err = errToken
+		err = errUnlike
 	}
 	return err
 }
@@ -227,8 +233,17 @@ func (a *attempt) enrolled(ctx context.Context, t api.Template) (bool, error) {
 	return a.like(list, t)
 }
 
+// Why a reference is not the user's, for the audit trail. The caller is told one thing of all.
+var (
+	errBarred = stranger("the person is blocked or outside their validity")
+	errUnlike = stranger("the reference is not like the person's templates")
+)
+
+func stranger(why string) error { return fmt.Errorf("%w: %s", errToken, why) }
+
 // stranger is the answer where the reference is not the user's, or there is no such user.
-func (a *attempt) stranger() *answer {
+func (a *attempt) stranger(why error) *answer {
+	a.data["why"] = why.Error()
 	return &answer{Code: notBound, Log: notBoundLog(a.user), Liveness: new(livenessNone), Facial: new(facialNone), Similarity: new(number)}
 }
 
@@ -297,7 +312,7 @@ func (a *attempt) result(ctx context.Context, facial int, similarity number) (_ 
 	if a.issue != nil {
 		r.Template, err = a.giveToken(ctx)
 		if errors.Is(err, errToken) {
-			return a.stranger(), nil
+			return a.stranger(err), nil
 		}
 		if err != nil {
 			return nil, err
@@ -370,7 +385,7 @@ func (a *attempt) newPerson(ctx context.Context, act store.Act) (template string
 		return err
 	})
 	if errors.Is(err, access.ErrExists) {
-		return "", errToken // somebody else was quicker
+		return "", stranger("another call has just made them")
 	}
 	if err != nil {
 		return "", err
@@ -383,7 +398,7 @@ func (a *attempt) newPerson(ctx context.Context, act store.Act) (template string
 		return "", errors.Join(err, rerr)
 	}
 	if _, refused := errors.AsType[*kiosk.RefusedError](err); refused || errors.Is(err, store.ErrNoConsent) {
-		return "", errToken
+		return "", fmt.Errorf("%w: %w", errToken, err)
 	}
 	return "", err
 }

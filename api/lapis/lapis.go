@@ -98,12 +98,13 @@ func ok(body any) (answer, error) { return answer{http.StatusOK, body, "ok"}, ni
 type refusal struct {
 	status  int
 	text    string
-	message bool // the text is called message, not error
+	message bool   // the text is called message, not error
+	why     string // for the audit trail, or empty
 }
 
 func (r *refusal) Error() string { return r.text }
 
-func refuse(text string) error { return &refusal{http.StatusBadRequest, text, false} }
+func refuse(text string) error { return &refusal{status: http.StatusBadRequest, text: text} }
 
 // serve answers with what do says.
 func (h *handler) serve(scope string, do func(*call) (answer, error)) http.HandlerFunc {
@@ -152,7 +153,9 @@ func (c *call) noted(ctx context.Context, result string, err error) error {
 		return err // whoever has no key cannot fill the trail
 	}
 	if r, ok := errors.AsType[*refusal](err); ok {
-		result = r.text
+		if result = r.text; r.why != "" {
+			result += ": " + r.why
+		}
 	} else if err != nil {
 		status, text := words(err)
 		if result = text; text == "" {

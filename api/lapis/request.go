@@ -130,7 +130,7 @@ func (c *call) create() (answer, error) {
 		}
 		for _, other := range all {
 			if strings.EqualFold(other.Email, in.Email) || digits(other.Phone) == digits(in.Phone) {
-				return &refusal{http.StatusConflict, "email or phone number already in use", false}
+				return &refusal{status: http.StatusConflict, text: "email or phone number already in use"}
 			}
 		}
 		if len(all) >= maxRequests {
@@ -222,9 +222,9 @@ func (c *call) named() (string, error) {
 	return c.id(in.ID), err
 }
 
-// errNotAccepted is said of every request that cannot be accepted.
-func errNotAccepted() error {
-	return &refusal{http.StatusBadRequest, "Kyc request not accepted", true}
+// errNotAccepted is said of every request that cannot be accepted. Why not is for the audit trail.
+func errNotAccepted(why string) error {
+	return &refusal{status: http.StatusBadRequest, text: "Kyc request not accepted", message: true, why: why}
 }
 
 // accept makes the person of a request, with their template.
@@ -241,14 +241,17 @@ func (c *call) accept() (answer, error) {
 		return err
 	})
 	if errors.Is(err, access.ErrNotFound) {
-		return answer{}, errNotAccepted()
+		return answer{}, errNotAccepted("there is no such request")
 	}
 	if err != nil {
 		return answer{}, err
 	}
 	act := c.Act(c.key)
-	if r.Accepted || !r.validated(c.Now(), act.Clock) {
-		return answer{}, errNotAccepted()
+	if r.Accepted {
+		return answer{}, errNotAccepted(id + " was accepted before")
+	}
+	if !r.validated(c.Now(), act.Clock) {
+		return answer{}, errNotAccepted(id + " has no face, an expired document, or the clock is not sure")
 	}
 	c.person = id
 	if err := c.enrol(act, id, &r); err != nil {
@@ -292,7 +295,7 @@ func (c *call) enrol(act store.Act, id string, r *request) error {
 		}
 	}
 	if errors.Is(err, access.ErrInvalid) {
-		return errNotAccepted()
+		return errNotAccepted("nobody can be enrolled with this id")
 	}
 	if err != nil {
 		return err
@@ -304,7 +307,7 @@ func (c *call) enrol(act store.Act, id string, r *request) error {
 	undone := c.undo(act, id)
 	_, refused := errors.AsType[*kiosk.RefusedError](err)
 	if (refused || errors.Is(err, store.ErrNoConsent)) && undone == nil {
-		return errNotAccepted()
+		return errNotAccepted(err.Error())
 	}
 	return errors.Join(err, undone)
 }

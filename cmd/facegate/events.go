@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -78,6 +79,12 @@ func (e *env) printEvent(ev access.Event) error {
 			if s.v != nil {
 				more = append(more, fmt.Sprintf("%s %.2f", s.name, *s.v))
 			}
+		}
+		if call := ev.Data["call"]; call != "" {
+			more = append(more, fmt.Sprintf("%s: %s (%s)", call, cmp.Or(ev.Data["result"], "done"), ev.Source))
+		}
+		if why := ev.Data["why"]; why != "" {
+			more = append(more, why)
 		}
 		fmt.Fprintf(w, "%6d  %s  %-16s %-14s %-20s %-6s %s\n", ev.Seq, ev.Time.Local().Format("2006-01-02 15:04:05.000"), ev.Kind,
 			ev.Person, ev.Reason, ev.Door, strings.Join(more, ", "))
