@@ -225,12 +225,14 @@ func decodeInPlace(text []byte, escapes bool, limit int) (_ []byte, err error) {
 			return nil, err
 		}
 	}
+	text = bytes.TrimRight(text, "\r\n")
 	padded := len(text)
 	text = bytes.TrimRight(text, "=")
-	if padded-len(text) > 2 || bytes.ContainsAny(text, "\r\n") {
+	if padded-len(text) > 2 {
 		return nil, ErrBase64
 	}
-	// What is decoded is shorter than what was read of it, so that it never gets ahead.
+	// What is decoded is shorter than what was read of it, so that it never gets ahead. Line breaks,
+	// as many encoders make, are passed over.
 	n, err := base64.RawStdEncoding.Strict().Decode(text, text)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrBase64, err)
@@ -238,8 +240,8 @@ func decodeInPlace(text []byte, escapes bool, limit int) (_ []byte, err error) {
 	return text[:n], nil
 }
 
-// unescape undoes, in place, the escapes that JSON may write base64 with: \/ for a slash, and
-// \u002B for a plus as some libraries do.
+// unescape undoes, in place, the escapes that JSON may write base64 with: \/ for a slash,
+// \u002B for a plus as some libraries do, \r and \n of line breaks.
 func unescape(text []byte) ([]byte, error) {
 	i := bytes.IndexByte(text, '\\')
 	if i < 0 {
@@ -254,6 +256,8 @@ func unescape(text []byte) ([]byte, error) {
 		switch rest := text[i+1:]; {
 		case len(rest) > 0 && rest[0] == '/':
 			out = append(out, '/')
+			i++
+		case len(rest) > 0 && (rest[0] == 'r' || rest[0] == 'n'):
 			i++
 		case len(rest) > 4 && rest[0] == 'u':
 			var char [2]byte

@@ -56,6 +56,14 @@ func TestObject(t *testing.T) {
 	}
 }
 
+// broken is a text in lines of 76 characters, as MIME has them.
+func broken(text, end string) (out string) {
+	for ; len(text) > 76; text = text[76:] {
+		out += text[:76] + end
+	}
+	return out + text + end
+}
+
 // What is decoded in its own memory is what encoding/base64 gives, however JSON wrote it.
 func TestObjectBase64(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 100, 2000, 5000} {
@@ -63,7 +71,7 @@ func TestObjectBase64(t *testing.T) {
 		plain := base64.StdEncoding.EncodeToString(data)
 		for _, text := range []string{
 			plain, strings.TrimRight(plain, "="), "data:x/y;base64," + plain, strings.ReplaceAll(plain, "/", `\/`),
-			strings.NewReplacer("+", `\u002B`, "/", `\u002f`).Replace(plain),
+			strings.NewReplacer("+", `\u002B`, "/", `\u002f`).Replace(plain), broken(plain, `\n`), broken(plain, `\r\n`),
 		} {
 			var v struct {
 				A Long `json:"a"`
@@ -79,7 +87,7 @@ func TestObjectBase64(t *testing.T) {
 				t.Fatalf("%d bytes from %.40q: %v", n, text, err)
 			}
 		}
-		for _, text := range []string{plain + "===", plain + `\n`, plain + `\u0141`, plain + `\u00`, "data:a b;base64," + plain} {
+		for _, text := range []string{plain + "===", plain + `\t`, plain + " ", plain + `\u0141`, plain + `\u00`, "data:a b;base64," + plain} {
 			if n < 5000 {
 				break // short texts are Base64's
 			}

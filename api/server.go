@@ -65,6 +65,7 @@ func (s *Server) Run(ctx context.Context) error {
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 	}
+	s.Log.Info("APIs are served", logkey.Address, l.Addr())
 	ended := make(chan error, 1)
 	go func() {
 		if s.Cert != "" {

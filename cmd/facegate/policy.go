@@ -103,7 +103,11 @@ func policyCheck(e *env, file string) error {
 
 // summary says what rules hold in a line.
 func summary(r *access.Rules) string {
-	return fmt.Sprintf("%d doors, %d groups, %d schedules, %d rows of access", len(r.Doors), len(r.Groups), len(r.Schedules), len(r.Access))
+	s := fmt.Sprintf("%d doors, %d groups, %d schedules, %d rows of access", len(r.Doors), len(r.Groups), len(r.Schedules), len(r.Access))
+	if len(r.Access) == 0 {
+		s += ": nobody may pass"
+	}
+	return s
 }
 
 func policyApply(ctx context.Context, e *env, file string) error {
