@@ -10,6 +10,7 @@ import (
 	"facegate/access"
 	"facegate/api"
 	"facegate/kiosk"
+	"facegate/pipeline/face"
 	"facegate/pipeline/match"
 	"facegate/store"
 )
@@ -77,16 +78,17 @@ func (c *call) authenticate(ctx context.Context, f fields) (*answer, error) {
 	if !f.has("bestImageToken") {
 		return a.judgeTemplate(ctx, template)
 	}
+	taken := c.began
 	if fromCamera {
 		var err error
-		if live, err = c.takeCapture(ctx, capture); err != nil {
+		if live, taken, err = c.takeCapture(ctx, capture); err != nil {
 			return nil, err
 		}
 	}
 	if live == nil { // it was used, or has expired
 		return a.dead(livenessNone), nil
 	}
-	return a.judge(ctx, live)
+	return a.judge(ctx, live, taken)
 }
 
 // refer finds out what the live picture is to be like. The error wraps errToken where token or
@@ -159,7 +161,7 @@ func (a *attempt) refer(ctx context.Context, registered, image []byte) error {
 			return errUnlike
 		}
 	}
-	if mayEnrol {
+	if mayEnrol && (!exists || l.Quality == face.OK) { // who is new is refused by the rules of enrolling
 		a.issue, a.enrol = l, !exists
 	}
 	return nil
@@ -255,8 +257,8 @@ func (a *attempt) dead(code int) *answer {
 	}
 }
 
-// judge looks at the live picture and compares.
-func (a *attempt) judge(ctx context.Context, live []byte) (*answer, error) {
+// judge looks at the live picture, which was taken or came at a time, and compares.
+func (a *attempt) judge(ctx context.Context, live []byte, taken time.Time) (*answer, error) {
 	l, err := a.Judge.Look(ctx, live, api.WantLiveness|api.WantTemplate|api.WantQuality)
 	if err != nil {
 		return nil, err
@@ -277,7 +279,7 @@ func (a *attempt) judge(ctx context.Context, live []byte) (*answer, error) {
 	}
 	r, err := a.result(ctx, facial, similarity)
 	if err == nil && r.Code == done {
-		a.Unlock(ctx, a.key, a.user, l, a.began)
+		a.Unlock(ctx, a.key, a.user, l, taken)
 	}
 	return r, err
 }
@@ -364,7 +366,7 @@ func (a *attempt) giveToken(ctx context.Context) (string, error) {
 			return err
 		}
 		if len(u.Tokens) == 0 {
-			u.Template = template
+			u.Made, u.Project, u.Template = a.enrol, a.key.Project, template
 			u.register(serial)
 		} else {
 			u.add(serial, issued)

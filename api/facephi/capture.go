@@ -48,6 +48,7 @@ func (c *call) captureImage(ctx context.Context, f fields) (*answer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
+	taken := time.Now()
 	l, err := c.Judge.Look(ctx, jpeg, api.WantLiveness|api.WantTemplate|api.WantQuality)
 	if err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (c *call) captureImage(ctx context.Context, f fields) (*answer, error) {
 		return nil, err
 	}
 	template, serial := key.sealLive(c.Site, l.Template)
-	if err := c.DB.Update(ctx, act, func(tx *store.Tx) error { return keepCapture(tx, serial, jpeg) }); err != nil {
+	if err := c.DB.Update(ctx, act, func(tx *store.Tx) error { return keepCapture(tx, serial, jpeg, taken) }); err != nil {
 		return nil, err
 	}
 	r := &answer{Log: livenessName(code), Liveness: &code, Best: capturePrefix + serial}
@@ -73,25 +74,25 @@ func (c *call) captureImage(ctx context.Context, f fields) (*answer, error) {
 }
 
 // keepCapture keeps a picture of the kiosk's camera for one call within 10 s.
-func keepCapture(tx *store.Tx, serial string, jpeg []byte) error {
-	err := tx.PutRecord(store.Record{Kind: captureKind, ID: captureID(serial), Face: true, Expires: tx.Now().Add(captureLasts), Body: jpeg})
+func keepCapture(tx *store.Tx, serial string, jpeg []byte, taken time.Time) error {
+	err := tx.PutRecord(store.Record{Kind: captureKind, ID: captureID(serial), Face: true, Expires: taken.Add(captureLasts), Body: jpeg})
 	if err != nil {
 		return fmt.Errorf("keep capture: %w", err)
 	}
 	return nil
 }
 
-// takeCapture is the picture of a capture that was not used yet, or nil.
-func (c *call) takeCapture(ctx context.Context, serial string) (jpeg []byte, err error) {
+// takeCapture is the picture of a capture that was not used yet and when it was taken, or nil.
+func (c *call) takeCapture(ctx context.Context, serial string) (jpeg []byte, taken time.Time, err error) {
 	err = c.DB.Update(ctx, c.Act(c.key), func(tx *store.Tx) error {
 		r, err := tx.TakeRecord(captureKind, captureID(serial))
 		if errors.Is(err, access.ErrNotFound) {
 			return nil
 		}
-		jpeg = r.Body
+		jpeg, taken = r.Body, r.Expires.Add(-captureLasts)
 		return err
 	})
-	return jpeg, err
+	return jpeg, taken, err
 }
 
 // takeTemplate is the template of a capture that was not used yet. The error is errToken for any
@@ -105,7 +106,7 @@ func (c *call) takeTemplate(ctx context.Context, text []byte) (api.Template, err
 	if err != nil {
 		return api.Template{}, err
 	}
-	jpeg, err := c.takeCapture(ctx, t.serial)
+	jpeg, _, err := c.takeCapture(ctx, t.serial)
 	if err == nil && jpeg == nil {
 		err = errToken
 	}

@@ -2,11 +2,23 @@ package facephi
 
 import (
 	"context"
+	"strings"
+	"time"
 
 	"facegate/access"
 	"facegate/api"
 	"facegate/store"
 )
+
+// Age makes a capture older than it is.
+func Age(tx *store.Tx, best string, by time.Duration) error {
+	r, err := tx.TakeRecord(captureKind, captureID(strings.TrimPrefix(best, capturePrefix)))
+	if err != nil {
+		return err
+	}
+	r.Expires = r.Expires.Add(-by)
+	return tx.PutRecord(r)
+}
 
 // GiveToken registers a token of a template for a person, whatever models there are.
 func GiveToken(ctx context.Context, s *api.Service, user string, t api.Template) (text string, err error) {

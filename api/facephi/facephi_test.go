@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"facegate/api/apitest"
 	"facegate/api/facephi"
 	"facegate/fleet/lookup"
+	"facegate/internal/programtest"
 	"facegate/store"
 )
 
@@ -117,6 +119,7 @@ func problem(status int, detail string, errs ...string) string {
 // are made here.
 func TestAuthenticateUser(t *testing.T) {
 	c := newClient(t, apitest.Options{})
+	began := time.Now()
 	a := c.post("/services/authenticateUser", m{
 		"userId": "001", "image": b64(c.A1()), "bestImageToken": b64(c.A3()),
 		"merchantReferenceId": "order 7", "tracking": m{"extraData": "x", "operationId": "op-1"},
@@ -157,6 +160,7 @@ func TestAuthenticateUser(t *testing.T) {
 			apitest.Golden(t, c.post(path, m{"userId": tt.user, "registeredTemplateRaw": tt.token, "bestImageToken": b64(tt.live)}), 200, jsonType, tt.want)
 		})
 	}
+	c.Spent(t, "001", began)
 	a = c.post("/services/authenticateUser", m{"userId": "001", "registeredTemplateRaw": r.Template, "bestImageToken": b64(c.A2())})
 	apitest.Golden(t, a, 429, jsonType, problem(429, "Too many requests."))
 	if a.Header.Get("Retry-After") == "" {
@@ -253,6 +257,40 @@ func TestBrokenEmbedder(t *testing.T) {
 	}
 	a := c.post("/services/authenticateUser", m{"userId": "001", "registeredTemplateRaw": token, "bestImageToken": b64(c.A2())})
 	apitest.Golden(t, a, 200, jsonType, result(-102, otherFace, 3, 5, "0"))
+}
+
+// A capture opens the door for as long as any picture: the time counts from when it was taken.
+func TestOldCaptureOpensNothing(t *testing.T) {
+	c := newClient(t, apitest.Options{})
+	c.Enrol(t, "001", c.A1())
+	c.Reload(t)
+	c.Rules(t, "[doors.main]\napi_may_unlock = true\n[[access]]\ngroups = [\"*\"]\ndoors = [\"main\"]\n")
+	_, c.secret = c.Key(t, store.Key{API: store.APIFacephi, Scopes: []string{store.ScopeAuthenticate, store.ScopeUnlock}})
+	c.Camera.See(c.A2())
+	image := b64(c.A3())
+	pass := func(age time.Duration) (authenticated bool) {
+		t.Helper()
+		c.forgetTries()
+		var r struct {
+			Best string `json:"bestImageToken"`
+			Code int    `json:"serviceResultCode"`
+		}
+		if err := json.Unmarshal(c.post("/services/captureImage", m{}).Body, &r); err != nil {
+			t.Fatal(err)
+		}
+		c.Update(t, func(tx *store.Tx) error { return facephi.Age(tx, r.Best, age) })
+		if err := json.Unmarshal(c.post("/services/authenticateUser", m{"userId": "001", "image": image, "bestImageToken": r.Best}).Body, &r); err != nil {
+			t.Fatal(err)
+		}
+		return r.Code == 0
+	}
+	// A busy machine may take longer than three seconds for a fresh one, and longer than the ten
+	// that a capture lasts.
+	programtest.Until(t, "a capture opens the door", func() bool { return pass(0) && c.Door.Unlocked() == 1 })
+	programtest.Until(t, "an old one authenticates", func() bool { return pass(4 * time.Second) })
+	if n := c.Door.Unlocked(); n != 1 {
+		t.Errorf("the door was opened %d times, want once", n)
+	}
 }
 
 // A capture of the kiosk's own camera serves once and for a moment, as a picture or as a template;
@@ -456,6 +494,70 @@ func TestUpdateUserTemplate(t *testing.T) {
 	again := c.enrol("001", c.A1(), c.A3())
 	apitest.Golden(t, update("001", second, again), 401, jsonType, answer(-100, notBound("001")))
 	apitest.Golden(t, update("001", again, second), 401, jsonType, answer(-100, notBound("001")))
+}
+
+// A key that may enrol gives no other face to somebody whom it has not made, and does not erase them.
+func TestSomebodyElsesPeople(t *testing.T) {
+	c := newClient(t, apitest.Options{})
+	c.Enrol(t, "001", c.A1())
+	c.Reload(t)
+	templates := func(id string) (ids []string) {
+		t.Helper()
+		c.Update(t, func(tx *store.Tx) error {
+			for e, err := range tx.TemplatesOf(id) {
+				if err != nil {
+					return err
+				}
+				ids = append(ids, e.ID)
+			}
+			return nil
+		})
+		return ids
+	}
+	before := templates("001")
+	first, second := c.enrol("001", c.A2(), c.A1()), c.enrol("001", c.A3(), c.A1())
+	update := func(user, before, after string) int {
+		t.Helper()
+		return c.post("/services/updateUserTemplate", m{"userId": user, "oldRegisteredTemplateRaw": before, "newRegisteredTemplateRaw": after}).Status
+	}
+	if got := update("001", first, second); got != http.StatusOK {
+		t.Errorf("tokens of somebody else's person: %d", got)
+	}
+	if after := templates("001"); !slices.Equal(before, after) {
+		t.Errorf("the door knows them by %v, want %v", after, before)
+	}
+	erase := func(id string) int {
+		t.Helper()
+		return c.call(http.MethodDelete, "/services/authenticateUser", m{"userIds": []string{id}}).Status
+	}
+	if got := erase("001"); got != http.StatusForbidden {
+		t.Errorf("erased: %d", got)
+	}
+
+	// One's own is changed and erased, but by no key of another project.
+	made := c.enrol("002", c.B1(), c.B2())
+	c.Reload(t)
+	before = templates("002")
+	c.forgetTries()
+	if got := update("002", made, c.enrol("002", c.B2(), c.B1())); got != http.StatusOK {
+		t.Errorf("tokens of one's own: %d", got)
+	}
+	if after := templates("002"); len(after) != 1 || slices.Equal(before, after) {
+		t.Errorf("the door knows them by %v, which was %v", after, before)
+	}
+	mine := c.secret
+	_, c.secret = c.Key(t, store.Key{API: store.APIFacephi, Project: "other", Scopes: []string{store.ScopeEnrol}})
+	if got := erase("002"); got != http.StatusForbidden {
+		t.Errorf("erased by a key of another project: %d", got)
+	}
+	c.secret = mine
+	if got := erase("002"); got != http.StatusOK {
+		t.Errorf("one's own is not erased: %d", got)
+	}
+	_, c.secret = c.Key(t, store.Key{API: store.APIFacephi, Scopes: []string{store.ScopeEnrol, store.ScopeAdmin}})
+	if got := erase("001"); got != http.StatusOK {
+		t.Errorf("not erased by an administrator: %d", got)
+	}
 }
 
 // Nobody is enrolled without the scope, without consent, or with a face that is somebody

@@ -144,10 +144,11 @@ func TestOrder(t *testing.T) {
 		c.forgetTries()
 		_, c.secret = c.Key(t, store.Key{API: store.APIFacephi, Scopes: []string{store.ScopeAuthenticate}})
 		for _, user := range []string{"001", "555"} {
-			refer := m{"userId": user, "image": b64(c.A1()), "bestImageToken": b64(c.A2())}
+			refer, began := m{"userId": user, "image": b64(c.A1()), "bestImageToken": b64(c.A2())}, time.Now()
 			for range 5 {
 				apitest.Golden(t, c.post("/services/authenticateUser", refer), 200, jsonType, result(-100, notBound(user), 0, 0, "0"))
 			}
+			c.Spent(t, user, began)
 			apitest.Golden(t, c.post("/services/authenticateUser", refer), 429, jsonType, problem(429, "Too many requests."))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"facegate/access"
 	"facegate/api"
+	"facegate/pipeline/match"
 	"facegate/store"
 )
 
@@ -34,16 +35,43 @@ func (c *call) updateTemplate(ctx context.Context, f fields) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	next, err := key.open(c.Site, user, after)
+	if err == nil {
+		err = c.like(ctx, user, next.template)
+	}
+	if err != nil && !errors.Is(err, errToken) {
+		return nil, err
+	}
+	if err != nil {
+		c.data["why"] = err.Error()
+	}
+	last, lerr := key.open(c.Site, user, before)
+	fit := err == nil && lerr == nil
 	var r *answer
 	err = c.DB.Update(ctx, act, func(tx *store.Tx) error {
-		r, err = c.exchange(tx, key, user, before, after)
+		r, err = c.exchange(tx, key, user, last, next, fit)
 		return err
 	})
 	return r, err
 }
 
-// exchange registers a token in place of another.
-func (c *call) exchange(tx *store.Tx, key *tokenKey, user string, before, after []byte) (*answer, error) {
+// like returns an error wrapping errToken where a template is like somebody else's: the door could
+// not tell the two apart.
+func (c *call) like(ctx context.Context, user string, t api.Template) error {
+	found, err := c.Judge.Search(ctx, t, 2)
+	if errors.Is(err, match.ErrModel) {
+		return nil // nobody is known by it any more
+	}
+	for _, f := range found {
+		if f.Person != user && f.Score >= threshold {
+			return stranger("the face is already enrolled as " + f.Person)
+		}
+	}
+	return err
+}
+
+// exchange registers a token in place of another, if they are fit for it.
+func (c *call) exchange(tx *store.Tx, key *tokenKey, user string, last, next token, fit bool) (*answer, error) {
 	if _, err := tx.Person(user); errors.Is(err, access.ErrNotFound) {
 		return &answer{status: http.StatusBadRequest, Code: notFound, Log: "User not found"}, nil
 	} else if err != nil {
@@ -54,10 +82,7 @@ func (c *call) exchange(tx *store.Tx, key *tokenKey, user string, before, after 
 	if err != nil {
 		return nil, err
 	}
-	next, err := key.open(c.Site, user, after)
-	last, lerr := key.open(c.Site, user, before)
-	theirs := err == nil && lerr == nil && u.state(next.serial) != "" && u.state(last.serial) != ""
-	if !theirs {
+	if !fit || u.state(next.serial) == "" || u.state(last.serial) == "" {
 		return &answer{status: http.StatusUnauthorized, Code: notBound, Log: notBoundLog(user)}, nil
 	}
 	if u.state(last.serial) != current {
@@ -69,8 +94,10 @@ func (c *call) exchange(tx *store.Tx, key *tokenKey, user string, before, after 
 	r := &answer{Code: done, Log: "The user's templateRaw was updated successfully."}
 	if next.serial == last.serial { // a token is exchanged for itself: it is made anew
 		r.Template, next.serial = key.seal(c.Site, user, next.template)
-	} else if err := u.replace(tx, user, next.template); err != nil {
-		return nil, err
+	} else if u.mine(c.key) {
+		if err := u.replace(tx, user, next.template); err != nil {
+			return nil, err
+		}
 	}
 	u.register(next.serial)
 	return r, u.write(tx, user)
@@ -83,11 +110,7 @@ func (u *userState) replace(tx *store.Tx, id string, t api.Template) error {
 	if t.Masked {
 		fresh.Cover = store.CoverMask
 	}
-	add := tx.AddTemplate
-	if u.Template != "" {
-		add = func(t store.Template) (store.Template, error) { return tx.RenewTemplate(u.Template, t) }
-	}
-	kept, err := add(fresh)
+	kept, err := tx.RenewTemplate(u.Template, fresh)
 	if errors.Is(err, access.ErrNotFound) { // an administrator has removed it
 		kept, err = tx.AddTemplate(fresh)
 	}
@@ -96,6 +119,30 @@ func (u *userState) replace(tx *store.Tx, id string, t api.Template) error {
 	}
 	u.Template = kept.ID
 	return err
+}
+
+// mayErase returns an *api.Error of code NoScope unless the key may erase all of some people: it
+// is an administrator's, or they were made by the API for its project.
+func (c *call) mayErase(ctx context.Context, ids []string) error {
+	if c.key.Allows(store.ScopeAdmin) {
+		return nil
+	}
+	return c.DB.View(ctx, func(tx *store.Tx) error {
+		for _, id := range ids {
+			_, err := tx.Person(id)
+			if errors.Is(err, access.ErrNotFound) {
+				continue
+			}
+			u, uerr := readUser(tx, id)
+			if err := errors.Join(err, uerr); err != nil {
+				return err
+			}
+			if !u.mine(c.key) {
+				return &api.Error{Code: api.NoScope, Detail: id + " was not made by a key of this project"}
+			}
+		}
+		return nil
+	})
 }
 
 // maxUsers is how many users one call deletes.
@@ -109,6 +156,9 @@ func (c *call) deleteUsers(ctx context.Context, f fields) (*answer, error) {
 	var ids []string
 	if err := json.Unmarshal(f.members["userIds"], &ids); err != nil || len(ids) > maxUsers {
 		return nil, badRequest(api.Malformed, "userIds must be a list of at most 100 strings")
+	}
+	if err := c.mayErase(ctx, ids); err != nil {
+		return nil, err
 	}
 	for _, id := range ids {
 		if _, err := c.DB.ErasePerson(ctx, c.Act(c.key), id); err != nil && !errors.Is(err, access.ErrNotFound) {

@@ -23,9 +23,16 @@ const (
 
 // A userState is what is kept of a person for this API.
 type userState struct {
-	Template string  `json:"template"` // id in the store of the template that the current token holds
-	Tokens   []known `json:"tokens"`   // the oldest first
+	// Made says that the API made the person, for keys of Project. Only then is the door's
+	// template its business: whoever may enrol must not give a face to somebody who exists.
+	Made     bool    `json:"made,omitzero"`
+	Project  string  `json:"project,omitzero"`
+	Template string  `json:"template,omitzero"` // id in the store of the template that the current token holds, of a person who was made
+	Tokens   []known `json:"tokens"`            // the oldest first
 }
+
+// mine reports whether a key may change the person, or erase them.
+func (u *userState) mine(k store.Key) bool { return u.Made && u.Project == k.Project }
 
 type known struct {
 	Serial string `json:"serial"`
