@@ -157,6 +157,9 @@ func (c *consideration) person(id string) (Person, bool) {
 
 // stranger refuses somebody whose face was judged and is nobody's.
 func (c *consideration) stranger(d Decision) Decision {
+	if c.v.Posted {
+		d.Near = "" // nobody stands there, and whoever does must not be locked out by pictures
+	}
 	if r, _ := c.lockedOut(d.Near, d.Near != "", false); r != "" {
 		d.Near = "" // or strangers could keep a face locked out for as long as they like
 	}

@@ -148,6 +148,9 @@ func (o *oracle) judge() {
 		}
 		who, why := o.recognise(s)
 		if why != "" {
+			if v.Posted {
+				o.out.Near = ""
+			}
 			if o.out.Near != "" && o.locked(credential{person: o.out.Near}) {
 				o.out.Near = ""
 			}

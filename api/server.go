@@ -17,9 +17,6 @@ import (
 	"facegate/internal/logkey"
 )
 
-// maxConns is how many connections are held at once; more wait in the kernel's queue.
-const maxConns = 256
-
 // relisten is the pause before an address that is taken is tried again.
 const relisten = 2 * time.Second
 
@@ -59,20 +56,23 @@ func (s *Server) Run(ctx context.Context) error {
 	if l == nil {
 		return nil // ctx has ended
 	}
-	l = &limited{l, make(chan struct{}, maxConns)}
+	conns := limit(l, maxConns, maxFrom)
 	server := &http.Server{
 		Handler: s.guard(s.Mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}, ConnState: conns.state,
+		// A call is a connection, so that what bounds these bounds the memory of calls.
+		Protocols: new(http.Protocols),
 	}
+	server.Protocols.SetHTTP1(true)
 	s.Log.Info("APIs are served", logkey.Address, l.Addr())
 	ended := make(chan error, 1)
 	go func() {
 		if s.Cert != "" {
-			ended <- server.ServeTLS(l, s.Cert, s.Key)
+			ended <- server.ServeTLS(conns, s.Cert, s.Key)
 			return
 		}
-		ended <- server.Serve(l)
+		ended <- server.Serve(conns)
 	}()
 	select {
 	case err := <-ended:
@@ -133,7 +133,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		duplex := rc.EnableFullDuplex() == nil // HTTP/2 is by nature
+		duplex := rc.EnableFullDuplex() == nil
 		next.ServeHTTP(w, r)
 		if duplex && !b.tooSlow() {
 			drain(rc, r)
@@ -159,30 +159,4 @@ func drain(rc *http.ResponseController, r *http.Request) {
 // RetryAfter sets the header of an answer that asks to wait.
 func RetryAfter(w http.ResponseWriter, d time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(max(1, int((d+time.Second-1)/time.Second))))
-}
-
-// limited is a listener with a bounded number of open connections.
-type limited struct {
-	net.Listener
-	slots chan struct{}
-}
-
-func (l *limited) Accept() (net.Conn, error) {
-	l.slots <- struct{}{}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
-	}
-	return &slot{Conn: c, free: sync.OnceFunc(func() { <-l.slots })}, nil
-}
-
-type slot struct {
-	net.Conn
-	free func()
-}
-
-func (s *slot) Close() error {
-	defer s.free()
-	return s.Conn.Close()
 }

@@ -115,7 +115,7 @@ func (h *handler) authenticate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{h: h, key: key, began: time.Now()}
-	f, leave, err := h.readForm(r, denied == nil)
+	f, leave, err := h.readForm(r, denied)
 	if err == nil {
 		defer leave()
 		err = c.run(r.Context(), f, denied)

@@ -36,9 +36,13 @@ func (f *form) fields() map[string]*string {
 	return map[string]*string{"submissionId": &f.submission, "userId": &f.user, "cf1": &f.custom[0], "cf2": &f.custom[1], "cf3": &f.custom[2]}
 }
 
-// readForm reads what was posted, JSON too, whose picture cannot be one. The picture is kept
-// only where keep is set.
-func (h *handler) readForm(r *http.Request, keep bool) (*form, func(), error) {
+// maxStranger is how much JSON is read of a caller without a key. It takes no room, which strangers
+// could keep from others.
+const maxStranger = 16 << 10
+
+// readForm reads what was posted, JSON too, whose picture cannot be one. Nothing large is kept of
+// somebody who is denied, nor read where its form alone tells nothing: then the error is denied.
+func (h *handler) readForm(r *http.Request, denied error) (*form, func(), error) {
 	if r.ContentLength > api.MaxBody {
 		return nil, nil, &api.Error{Code: api.TooLarge}
 	}
@@ -47,14 +51,14 @@ func (h *handler) readForm(r *http.Request, keep bool) (*form, func(), error) {
 		return nil, nil, errFormat(http.StatusBadRequest, err)
 	}
 	if kind == "application/json" {
-		return h.readJSON(r)
+		return h.readJSON(r, denied)
 	}
 	if kind != "multipart/form-data" || params["boundary"] == "" {
 		return nil, nil, errFormat(http.StatusBadRequest, fmt.Errorf("a form of type %q", kind))
 	}
 	leave := func() {}
 	var to *api.Spool // nobody keeps a picture that is not to be looked at
-	if keep {
+	if denied == nil {
 		if leave, err = h.TakeBody(r, api.MaxBody); err != nil {
 			return nil, nil, err
 		}
@@ -86,9 +90,24 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (h *handler) readJSON(r *http.Request) (*form, func(), error) {
-	o, leave, err := h.ReadObject(r, api.MaxBody)
-	defer leave()
+func (h *handler) readJSON(r *http.Request, denied error) (*form, func(), error) {
+	var o *api.Object
+	var err error
+	if denied == nil {
+		var leave func()
+		o, leave, err = h.ReadObject(r, api.MaxBody)
+		defer leave()
+	} else {
+		if api.Length(r, api.MaxBody) > maxStranger {
+			return nil, nil, denied
+		}
+		var data []byte
+		if data, err = io.ReadAll(r.Body); err == nil {
+			o, err = api.NewObject(data)
+		} else {
+			err = errFormat(http.StatusBadRequest, err)
+		}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
