@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -141,8 +142,19 @@ func TestKeys(t *testing.T) {
 	if err := keys.Try("ada", now); code(err) != TooMany {
 		t.Errorf("the sixth try for one person: got %v", err)
 	}
-	if err := keys.Try("bob", now); err != nil {
-		t.Errorf("another person: %v", err)
+	for _, other := range []error{keys.Try("bob", now), keys.TryOther("ada", now), keys.TryOther("person ada", now)} {
+		if other != nil {
+			t.Errorf("another person, or a thing of their name: %v", other)
+		}
+	}
+	calls := 0
+	for i := range 100 {
+		for keys.Call(key, fmt.Sprint("token", i), now) == nil {
+			calls++
+		}
+	}
+	if calls != 200 {
+		t.Errorf("the holders of a key's tokens may make %d calls at once, want ten times the key's", calls)
 	}
 	if err := db.Update(ctx, act, func(tx *store.Tx) error { _, err := tx.RevokeKey(key.ID); return err }); err != nil {
 		t.Fatal(err)

@@ -98,9 +98,18 @@ func (k *Keys) remember(hash secretHash, key store.Key) {
 	k.seen[hash] = key
 }
 
+// holders is how many times the rate of a key all that hold its tokens have together.
+const holders = 10
+
 // Call counts a call by the holder of a token that stands for a key, at the rate of keys; the
 // token is named by its public id. The error is an [*Error] of code TooMany.
-func (k *Keys) Call(token string, now time.Time) error { return k.call("token "+token, keyRate(), now) }
+func (k *Keys) Call(key store.Key, token string, now time.Time) error {
+	if err := k.call("token "+token, keyRate(), now); err != nil {
+		return err
+	}
+	r := rateOf(key)
+	return k.call("tokens of "+key.ID, rate{holders * r.per, holders * r.burst}, now)
+}
 
 func (k *Keys) call(name string, r rate, now time.Time) error {
 	if wait := k.take(name, r, now); wait > 0 {
@@ -112,6 +121,14 @@ func (k *Keys) call(name string, r rate, now time.Time) error {
 // Try counts a try for one person, who may be nobody. The error is an [*Error] of code TooMany.
 func (k *Keys) Try(person string, now time.Time) error {
 	if wait := k.take("person "+person, personRate(), now); wait > 0 {
+		return &Error{Code: TooMany, RetryAfter: wait}
+	}
+	return nil
+}
+
+// TryOther is [Keys.Try] for what is no person: a document, an address.
+func (k *Keys) TryOther(name string, now time.Time) error {
+	if wait := k.take("other "+name, personRate(), now); wait > 0 {
 		return &Error{Code: TooMany, RetryAfter: wait}
 	}
 	return nil

@@ -277,7 +277,7 @@ func (k *Kiosk) carryOut(ctx context.Context, v access.Visit, d access.Decision,
 		if uerr := k.unlock(ctx, v.At, d.Unlock, why); uerr != nil {
 			err = fmt.Errorf("unlock the door: %w", uerr)
 			k.o.Log.ErrorContext(ctx, "door did not unlock", logkey.Error, uerr)
-			k.refused(ctx, d, e)
+			k.refused(ctx, d, e, source)
 			shown = d.Unopened()
 		}
 	}
@@ -304,7 +304,7 @@ func (k *Kiosk) unlock(ctx context.Context, seen time.Time, d time.Duration, why
 
 // refused records that a granted door did not open. It is a record of a failure that is
 // already reported, so its own failure is only logged.
-func (k *Kiosk) refused(ctx context.Context, d access.Decision, granted access.Event) {
+func (k *Kiosk) refused(ctx context.Context, d access.Decision, granted access.Event, source string) {
 	e := access.Event{
 		Time: time.Now(), Kind: access.KindCommandRefused, Person: d.Person, Door: k.o.DoorName,
 		Data: map[string]string{"command": "unlock", "event": fmt.Sprint(granted.Seq)},
@@ -313,7 +313,7 @@ func (k *Kiosk) refused(ctx context.Context, d access.Decision, granted access.E
 		e.Data["with"] = d.With
 	}
 	k.memory.Observe(e, k.person)
-	if _, err := k.o.Audit.AppendEvent(ctx, store.Act{At: e.Time, Source: access.SourceCamera}, e); err != nil {
+	if _, err := k.o.Audit.AppendEvent(ctx, store.Act{At: e.Time, Source: source}, e); err != nil {
 		k.o.Log.ErrorContext(ctx, "failure not recorded", logkey.Error, err)
 	}
 }

@@ -10,6 +10,9 @@ import (
 // ErrNoConsent means that the person has not agreed to what would be kept of their face.
 var ErrNoConsent = errors.New("the person has not given consent")
 
+// ConsentRequired reports whether faces are kept of those only who have agreed.
+func (db *DB) ConsentRequired() bool { return db.consent }
+
 // consented returns an error wrapping ErrNoConsent where the person has not agreed.
 func (tx *Tx) consented(person string) error {
 	p, err := tx.Person(person)

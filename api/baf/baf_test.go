@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"facegate/api"
 	"facegate/api/apitest"
@@ -270,11 +271,12 @@ func TestKeys(t *testing.T) {
 func TestTooMany(t *testing.T) {
 	f := apitest.NewFaces(t)
 	c := newClient(t, apitest.Options{})
-	a := c.applicant(`{}`)
+	a, began := c.applicant(`{}`), time.Now()
 	golden(t, c.face(a, f.A1()), 200, of(a, 1, 0, 0, yes, yes, yes, yes, "[]"))
 	for range 4 {
 		golden(t, c.face(a, f.B1()), 200, of(a, 1, 0, 1, no, yes, yes, no, "[]"))
 	}
+	c.s.Spent(t, c.s.Service.Keys.Try, a, began)
 	golden(t, c.face(a, f.A2()), 429, failure(429, "Too Many Requests"))
 }
 

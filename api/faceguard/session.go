@@ -183,7 +183,7 @@ func (g *guard) holder(ctx context.Context, c *call, id string) error {
 	}
 	c.key = key
 	c.act = g.s.Act(c.key)
-	err = g.s.Keys.Call(c.claims.ID, c.act.At)
+	err = g.s.Keys.Call(c.key, c.claims.ID, c.act.At)
 	g.s.Tallied(c.key, err)
 	return err
 }

@@ -92,7 +92,7 @@ func (g *guard) redeemCode(_ http.ResponseWriter, r *http.Request) (answer, erro
 	if !r.URL.Query().Has("code") {
 		return answer{}, &api.Error{Code: api.Missing, Fields: []string{"code"}}
 	}
-	if err := g.s.Keys.Try("at "+network(r.RemoteAddr), time.Now()); err != nil {
+	if err := g.s.Keys.TryOther("at "+network(r.RemoteAddr), time.Now()); err != nil {
 		return answer{}, err
 	}
 	code, ok := parseCode(r.URL.Query().Get("code"))

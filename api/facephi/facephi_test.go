@@ -160,7 +160,7 @@ func TestAuthenticateUser(t *testing.T) {
 			apitest.Golden(t, c.post(path, m{"userId": tt.user, "registeredTemplateRaw": tt.token, "bestImageToken": b64(tt.live)}), 200, jsonType, tt.want)
 		})
 	}
-	c.Spent(t, "001", began)
+	c.Spent(t, c.Service.Keys.Try, "001", began)
 	a = c.post("/services/authenticateUser", m{"userId": "001", "registeredTemplateRaw": r.Template, "bestImageToken": b64(c.A2())})
 	apitest.Golden(t, a, 429, jsonType, problem(429, "Too many requests."))
 	if a.Header.Get("Retry-After") == "" {

@@ -148,7 +148,7 @@ func TestOrder(t *testing.T) {
 			for range 5 {
 				apitest.Golden(t, c.post("/services/authenticateUser", refer), 200, jsonType, result(-100, notBound(user), 0, 0, "0"))
 			}
-			c.Spent(t, user, began)
+			c.Spent(t, c.Service.Keys.Try, user, began)
 			apitest.Golden(t, c.post("/services/authenticateUser", refer), 429, jsonType, problem(429, "Too many requests."))
 		}
 	}

@@ -139,6 +139,10 @@ func days(now time.Time, to mrz.Date) int {
 
 // identify answers step 1.
 func (c *call) identify() (answer, error) {
+	if c.DB.ConsentRequired() && c.key.Consent == "" {
+		// What is kept from here on holds the face of somebody who is no person yet.
+		return answer{}, &api.Error{Code: api.NoScope, Detail: "the site asks for consent, and the key vouches for none"}
+	}
 	var in struct {
 		Front  api.Long `json:"frontImage"`
 		Front6 api.Long `json:"frontImageBase64"`

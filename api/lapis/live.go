@@ -53,7 +53,7 @@ func (c *call) liveliness() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.Keys.Try("document "+id, time.Now()); err != nil {
+	if err := c.Keys.TryOther("document "+id, time.Now()); err != nil {
 		return answer{}, err
 	}
 	alive, err := c.watch(v, s)
