@@ -36,6 +36,9 @@ func (l *Lens) show() {
 	if g := l.Pipeline.Guidance(); g.Quality != face.OK || g.Faces == 0 {
 		return
 	}
+	if _, blocked := l.blocked(); blocked {
+		return // a camera that has frozen shows somebody who has gone
+	}
 	select {
 	case waiting := <-l.captures():
 		from := l.Pipeline.Image()

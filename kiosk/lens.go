@@ -182,12 +182,19 @@ func text(err error) string {
 	return err.Error()
 }
 
+// blocked reports whether nobody is let in by what the camera sees, and why. What is wrong with the
+// door is asked where the door is.
+func (l *Lens) blocked() (health.ID, bool) {
+	if l.Board == nil {
+		return "", false
+	}
+	why, blocked := l.Board.Blocked()
+	return why, blocked && why != health.DoorAway && why != health.DoorFault
+}
+
 func (l *Lens) settle(ctx context.Context, s access.Sighting, taken time.Time) {
-	if l.Board != nil {
-		// What is wrong with the door is asked where the door is.
-		if why, blocked := l.Board.Blocked(); blocked && why != health.DoorAway && why != health.DoorFault {
-			s.Liveness, s.Detail, s.Matches = access.LivenessUnavailable, string(why), nil
-		}
+	if why, blocked := l.blocked(); blocked {
+		s.Liveness, s.Detail, s.Matches = access.LivenessUnavailable, string(why), nil
 	}
 	d, err := l.Kiosk.Settle(ctx, s)
 	switch d.Reason {
