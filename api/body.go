@@ -28,10 +28,10 @@ type body struct {
 // While others wait, a body must come at a speed at which the whole would take half a minute, or
 // at slowest, once it has had a moment.
 const (
-	moment  = 2 * time.Second
+	moment  = time.Second
 	within  = 30 * time.Second
 	slowest = 128 << 10 // bytes a second
-	look    = time.Second
+	look    = time.Second / 4
 )
 
 var errLate = errors.New("the body came too slowly while others waited")
