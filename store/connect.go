@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
 )
@@ -27,24 +29,41 @@ type connector struct {
 func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
 func (c connector) Driver() driver.Driver                        { return c.driver }
 
+// A pool is what the connections of one purpose have of their own.
+type pool struct {
+	conns  int
+	writes bool
+	wait   time.Duration // for another connection's lock
+}
+
+// The pools. Each waits for itself: who reads lists keeps nobody from a look at a revision, and
+// who empties the write-ahead log nobody from writing.
+func (db *DB) connect() {
+	db.writer = connect(db.path, pool{1, true, lockWait})
+	db.reader = connect(db.path, pool{4, false, lockWait})
+	db.lists = connect(db.path, pool{2, false, lockWait})
+	db.sweeper = connect(db.path, pool{1, false, 0})
+}
+
+// lockWait is how long a process waits for another one's transaction.
+const lockWait = 5 * time.Second
+
 // connect makes a pool on the file. Writers take the write lock when they begin, so that a
 // transaction that has read never has to give up; readers cannot write at all.
-func connect(path string, writer bool) *sql.DB {
+func connect(path string, p pool) *sql.DB {
 	q := url.Values{
 		"_journal_mode":    {"WAL"},
 		"_synchronous":     {"FULL"}, // a commit is on the disk, not on its way
 		"_foreign_keys":    {"on"},
-		"_secure_delete":   {"on"},   // erased means overwritten
-		"_busy_timeout":    {"5000"}, // ms that a process waits for another one's transaction
+		"_secure_delete":   {"on"}, // erased means overwritten
+		"_busy_timeout":    {strconv.FormatInt(p.wait.Milliseconds(), 10)},
 		"_stmt_cache_size": {"32"},
 		"mode":             {"rw"},
 		"_txlock":          {"immediate"},
 	}
-	conns := 1
-	if !writer {
+	if !p.writes {
 		q.Set("_txlock", "deferred")
 		q.Set("_query_only", "on")
-		conns = 4
 	}
 	d := &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
 		c.SetLimit(sqlite3.SQLITE_LIMIT_LENGTH, maxRow)
@@ -53,8 +72,8 @@ func connect(path string, writer bool) *sql.DB {
 		return err
 	}}
 	db := sql.OpenDB(connector{dsn: dsn(path, q), driver: d})
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
+	db.SetMaxOpenConns(p.conns)
+	db.SetMaxIdleConns(p.conns)
 	return db
 }
 

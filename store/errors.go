@@ -16,7 +16,7 @@ type Code string
 // Codes of an [Error].
 const (
 	CodeInUse   Code = "in_use"  // another daemon has it
-	CodeBusy    Code = "busy"    // another process held it for too long
+	CodeBusy    Code = "busy"    // others held it for too long
 	CodeNewer   Code = "newer"   // a later release wrote it
 	CodeForeign Code = "foreign" // it is the database of something else
 	CodeKey     Code = "key"     // the key file is missing, exposed or another store's

@@ -253,7 +253,8 @@ type Receipt struct {
 	Event     uint64    `json:"event"`             // number of the event person.erased
 	Hash      string    `json:"hash"`              // of that event
 	// Pending is set where a reader kept the write-ahead log from being emptied: what was
-	// erased may stay in that file until the store is next closed.
+	// erased stays in that file until nobody reads and the daemon has tried again, a second
+	// later, or until the last process closes the store.
 	Pending bool `json:"pending"`
 }
 
@@ -263,7 +264,7 @@ type Receipt struct {
 // with an error the person is erased, but a copy beside the database may be left.
 func (db *DB) ErasePerson(ctx context.Context, act Act, id string) (Receipt, error) {
 	r := Receipt{Person: id}
-	err := db.Update(ctx, act, func(tx *Tx) error {
+	_, err := db.update(ctx, act, func(tx *Tx) error {
 		if _, err := tx.personRow(id); err != nil {
 			return err
 		}
@@ -277,6 +278,7 @@ func (db *DB) ErasePerson(ctx context.Context, act Act, id string) (Receipt, err
 		if _, err := tx.sql.ExecContext(ctx, "DELETE FROM person WHERE id = ?", id); err != nil {
 			return fmt.Errorf("delete person: %w", err)
 		}
+		tx.erased = true
 		if _, err := tx.revise(); err != nil {
 			return err
 		}

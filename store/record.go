@@ -180,9 +180,19 @@ func (tx *Tx) TakeRecord(kind, id string) (Record, error) {
 // oldest first. Fewer are returned where their bodies together are long: go on after the last
 // one's Seq until there are none. Errors are as in [Tx.Record].
 func (tx *Tx) Records(kind, owner string, after int64, limit int) ([]Record, error) {
+	return tx.records(kind, owner, after, limit, "")
+}
+
+// RecordsBetween is [Tx.Records] of those that were made from a time on and before another.
+func (tx *Tx) RecordsBetween(kind, owner string, from, to time.Time, after int64, limit int) ([]Record, error) {
+	return tx.records(kind, owner, after, limit, "AND created >= ? AND created < ?", from.UnixMilli(), to.UnixMilli())
+}
+
+// records are those of a list that a condition of this file holds for too.
+func (tx *Tx) records(kind, owner string, after int64, limit int, where string, args ...any) ([]Record, error) {
+	args = append([]any{kind, owner, after, tx.now().UnixMilli()}, append(args, max(limit, 0))...)
 	rows, err := tx.sql.QueryContext(tx.ctx, "SELECT "+recordColumns+` FROM record
-		WHERE kind = ? AND owner = ? AND seq > ? AND (expires = 0 OR expires > ?) ORDER BY seq LIMIT ?`,
-		kind, owner, after, tx.now().UnixMilli(), max(limit, 0))
+		WHERE kind = ? AND owner = ? AND seq > ? AND (expires = 0 OR expires > ?) `+where+` ORDER BY seq LIMIT ?`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read records: %w", err)
 	}
@@ -196,6 +206,31 @@ func (tx *Tx) Records(kind, owner string, after int64, limit int) ([]Record, err
 		list, size = append(list, r), size+len(r.Body)
 	}
 	return list, rows.Err()
+}
+
+// listedRecords are the numbers of a list's records. An index has all of it: no row is looked at, so
+// that a list of many thousands is counted in milliseconds.
+const listedRecords = `SELECT seq FROM record
+	WHERE kind = ? AND owner = ? AND seq NOT IN (SELECT seq FROM record WHERE expires > 0 AND expires <= ?)`
+
+// CountRecords is how many records of a kind and owner there are. Damaged ones count.
+func (tx *Tx) CountRecords(kind, owner string) (n int, err error) {
+	err = tx.sql.QueryRowContext(tx.ctx, "SELECT count(*) FROM ("+listedRecords+")", kind, owner, tx.now().UnixMilli()).Scan(&n)
+	if err != nil {
+		err = fmt.Errorf("count records: %w", err)
+	}
+	return n, err
+}
+
+// SkipRecords is the number after which [Tx.Records] goes on where the first n records of a kind and
+// owner are left out, damaged ones among them.
+func (tx *Tx) SkipRecords(kind, owner string, n int) (after int64, err error) {
+	err = tx.sql.QueryRowContext(tx.ctx, "SELECT coalesce(max(seq), 0) FROM ("+listedRecords+" ORDER BY seq LIMIT ?)",
+		kind, owner, tx.now().UnixMilli(), max(n, 0)).Scan(&after)
+	if err != nil {
+		err = fmt.Errorf("skip records: %w", err)
+	}
+	return after, err
 }
 
 // ExpireRecords erases the records that have expired by now, at most 1000, and returns how many.

@@ -73,7 +73,8 @@ func (db *DB) Expire(ctx context.Context, act Act, before time.Time) ([]string, 
 		batch := all[:min(len(all), expireBatch)]
 		all = all[len(batch):]
 		var gone []string
-		err = db.Update(ctx, act, func(tx *Tx) error {
+		// What is erased is overwritten once at the end, not after each batch.
+		_, err = db.update(ctx, act, func(tx *Tx) error {
 			for _, id := range batch {
 				ok, err := tx.expire(id, before)
 				if err != nil {
@@ -83,7 +84,6 @@ func (db *DB) Expire(ctx context.Context, act Act, before time.Time) ([]string, 
 					gone = append(gone, id)
 				}
 			}
-			tx.erased = false // once at the end, not after each batch
 			return nil
 		})
 		if err == nil {

@@ -10,19 +10,10 @@ import (
 	"facegate/store/seal"
 )
 
-// checkpoint empties the write-ahead log into the database, where deleted rows are overwritten.
-// pending is set where a reader was in the way.
-func (db *DB) checkpoint(ctx context.Context) (pending bool, err error) {
-	var logged, moved int
-	if err := db.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&pending, &logged, &moved); err != nil {
-		return true, classify(fmt.Errorf("empty the write-ahead log: %w", err))
-	}
-	return pending, nil
-}
-
-// scrub is checkpoint, and deletes the copies that migrations left.
+// scrub empties the write-ahead log and deletes the copies that migrations left. pending is set
+// where others were in the way of the first for longer than they mostly are.
 func (db *DB) scrub(ctx context.Context) (pending bool, copies int, err error) {
-	if pending, err = db.checkpoint(ctx); err != nil {
+	if pending, err = db.empty(ctx); err != nil {
 		return true, 0, err
 	}
 	names, err := snapshots(db.path)

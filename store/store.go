@@ -62,6 +62,10 @@ type DB struct {
 	writer  *sql.DB // one connection
 	turn    turn    // of it
 	reader  *sql.DB
+	lists   *sql.DB // of List
+	sweeper *sql.DB // of checkpoint
+	swept   swept
+	stop    func()   // ends the sweep; nil where this is not the daemon
 	lock    *os.File // nil where this is not the daemon
 	macKey  []byte
 	epoch   uint64
@@ -110,7 +114,7 @@ func (db *DB) open(ctx context.Context, daemon bool) error {
 	if err != nil {
 		return err
 	}
-	db.writer, db.reader = connect(db.path, true), connect(db.path, false)
+	db.connect()
 	if daemon && !fresh {
 		if err := check(ctx, db.reader); err != nil {
 			return err
@@ -125,7 +129,13 @@ func (db *DB) open(ctx context.Context, daemon bool) error {
 			return err
 		}
 	}
-	return db.openChain(ctx)
+	if err := db.openChain(ctx); err != nil {
+		return err
+	}
+	if daemon {
+		db.stop = db.sweep(ctx)
+	}
+	return nil
 }
 
 // touch makes an empty database file that only its owner can read; SQLite gives its other
@@ -167,14 +177,15 @@ func check(ctx context.Context, db *sql.DB) error {
 
 // Close ends the use of the store. It must not be called while a transaction runs.
 func (db *DB) Close() error {
+	if db.stop != nil {
+		db.stop()
+	}
 	var errs []error
 	if db.anchor != nil {
 		errs = append(errs, db.anchor.close())
 	}
-	if db.reader != nil {
-		errs = append(errs, db.reader.Close())
-	}
 	if db.writer != nil {
+		errs = append(errs, db.sweeper.Close(), db.lists.Close(), db.reader.Close())
 		errs = append(errs, db.writer.Close()) // the last one empties the write-ahead log
 	}
 	if db.lock != nil {
@@ -205,33 +216,47 @@ func (tx *Tx) Now() time.Time { return tx.act.At }
 // everything fn did is on the disk. One Update runs at a time, in this process and all others;
 // fn must not call another. An error of the disk comes back as an *[Error].
 func (db *DB) Update(ctx context.Context, act Act, fn func(*Tx) error) error {
+	erased, err := db.update(ctx, act, fn)
+	if erased {
+		db.overwrite(ctx)
+	}
+	return err
+}
+
+// update is [DB.Update], and leaves it to the caller to overwrite what was erased.
+func (db *DB) update(ctx context.Context, act Act, fn func(*Tx) error) (erased bool, err error) {
 	if act.Clock == "" {
 		act.Clock = access.ClockUnsure
 	}
 	act.At = act.At.UTC().Truncate(time.Millisecond)
 	if err := db.turn.take(ctx, !act.Patient); err != nil {
-		return classify(fmt.Errorf("begin: %w", err))
+		return false, classify(fmt.Errorf("begin: %w", err))
 	}
 	defer db.turn.leave()
 	stx, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
-		return classify(fmt.Errorf("begin: %w", err))
+		return false, classify(fmt.Errorf("begin: %w", err))
 	}
 	defer stx.Rollback() //nolint:errcheck // after a commit it does nothing; before one the error at hand counts
 	tx := &Tx{ctx: ctx, sql: stx, db: db, act: act}
 	if err := fn(tx); err != nil {
-		return classify(err)
+		return false, classify(err)
 	}
 	if tx.unrecorded != nil {
-		return classify(tx.unrecorded)
+		return false, classify(tx.unrecorded)
+	}
+	if tx.erased {
+		if err := tx.countErasure(); err != nil {
+			return false, classify(err)
+		}
 	}
 	if tx.pending {
 		if err := tx.writeHead(); err != nil {
-			return classify(err)
+			return false, classify(err)
 		}
 	}
 	if err := stx.Commit(); err != nil {
-		return classify(fmt.Errorf("commit: %w", err))
+		return false, classify(fmt.Errorf("commit: %w", err))
 	}
 	if tx.pending {
 		// The events are committed; an anchor that lags behind them is only a weaker guard.
@@ -239,23 +264,39 @@ func (db *DB) Update(ctx context.Context, act Act, fn func(*Tx) error) error {
 			db.log.WarnContext(ctx, "audit anchor not written", "error", err)
 		}
 	}
-	if tx.erased {
-		db.overwrite(ctx)
-	}
-	return nil
+	return tx.erased, nil
 }
 
 // overwrite is scrub after a commit, which stands whatever becomes of it or of ctx.
 func (db *DB) overwrite(ctx context.Context) {
 	pending, _, err := db.scrub(context.WithoutCancel(ctx))
 	if err != nil || pending {
-		db.log.WarnContext(ctx, "what was erased may stay in the write-ahead log until the store is closed", "error", err)
+		db.log.WarnContext(ctx, "what was erased stays in the write-ahead log until nobody reads", "error", err)
 	}
 }
 
-// View runs fn on one unchanging state of the store. Writing in it fails.
-func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
-	stx, err := db.reader.BeginTx(ctx, nil)
+// View runs fn on one unchanging state of the store. Writing in it fails. What reads many rows
+// on behalf of a caller is for [DB.List].
+func (db *DB) View(ctx context.Context, fn func(*Tx) error) error { return db.view(ctx, db.reader, fn) }
+
+// listWithin is how long a list may take, with its wait.
+const listWithin = 10 * time.Second
+
+// List is [DB.View] for lists that may be long. Two are read at once; others wait, and keep
+// nobody else from reading. The error is an [*Error] of CodeBusy where a list is not read
+// within 10 s or until ctx ends.
+func (db *DB) List(ctx context.Context, fn func(*Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, listWithin)
+	defer cancel()
+	err := db.view(ctx, db.lists, fn)
+	if err != nil && ctx.Err() != nil {
+		err = &Error{CodeBusy, "other lists are being read; try again", err}
+	}
+	return err
+}
+
+func (db *DB) view(ctx context.Context, pool *sql.DB, fn func(*Tx) error) error {
+	stx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return classify(fmt.Errorf("begin: %w", err))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -140,7 +141,11 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 	p := page{Project: key.Project}
 	if err == nil {
 		if p.Data, p.Next, err = h.entries(r.Context(), key.Project, q); err != nil {
-			err = errData(http.StatusInternalServerError, err)
+			status := http.StatusInternalServerError
+			if e, ok := errors.AsType[*api.Error](err); ok {
+				status = e.Code.Status()
+			}
+			err = errData(status, err)
 		}
 	}
 	if err = h.noted(r.Context(), key, "faceauth list", "", err); err != nil {
@@ -172,7 +177,7 @@ func (h *handler) noted(ctx context.Context, key store.Key, name, person string,
 // entries are a page of a project's list, the oldest first.
 func (h *handler) entries(ctx context.Context, project string, q query) (list []entry, more *next, err error) {
 	list = []entry{}
-	err = h.DB.View(ctx, func(tx *store.Tx) error {
+	err = h.DB.List(ctx, func(tx *store.Tx) error {
 		if q.id != "" {
 			r, err := tx.Record(kind, q.id)
 			if errors.Is(err, access.ErrNotFound) || err == nil && r.Owner != project {
@@ -194,16 +199,13 @@ func (h *handler) entries(ctx context.Context, project string, q query) (list []
 				return err
 			}
 		}
+		from, to := q.span()
 		for {
-			records, err := tx.Records(kind, project, after, maxCount)
+			records, err := tx.RecordsBetween(kind, project, from, to, after, q.count-len(list)+1)
 			if err != nil || len(records) == 0 {
 				return err
 			}
 			for _, r := range records {
-				after = r.Seq
-				if !q.wants(r.Created) {
-					continue
-				}
 				if len(list) == q.count {
 					last := list[len(list)-1]
 					more = &next{last.ID, last.Created}
@@ -213,19 +215,27 @@ func (h *handler) entries(ctx context.Context, project string, q query) (list []
 				if err != nil {
 					return err
 				}
-				list = append(list, e)
+				list, after = append(list, e), r.Seq
 			}
 		}
 	})
+	if store.CodeOf(err) == store.CodeBusy {
+		err = &api.Error{Code: api.Busy, RetryAfter: time.Second, Err: err}
+	}
 	return slices.Clip(list), more, err
 }
 
-// wants reports whether what was made at a time is asked for.
-func (q query) wants(at time.Time) bool {
-	if !q.afterAt.IsZero() && !at.After(q.afterAt) {
-		return false
+// span is from when, and before when, what is asked for was made.
+func (q query) span() (from, to time.Time) {
+	from, to = q.from, q.to
+	if from.IsZero() {
+		to = time.UnixMilli(math.MaxInt64)
 	}
-	return q.from.IsZero() || !at.Before(q.from) && at.Before(q.to)
+	// Times are kept in milliseconds.
+	if next := q.afterAt.Truncate(time.Millisecond).Add(time.Millisecond); !q.afterAt.IsZero() && next.After(from) {
+		from = next
+	}
+	return from, to
 }
 
 // The failures of a removal, which have no message.

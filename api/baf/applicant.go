@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -202,28 +203,37 @@ func (c *call) listApplicants(r *http.Request) (any, error) {
 	if out.PageSize, err = number(r, "PageSize", 10, 100); err != nil {
 		return nil, err
 	}
-	first := (out.Page - 1) * out.PageSize
-	err = c.DB.View(r.Context(), func(tx *store.Tx) error {
-		var after int64
-		for {
-			part, err := tx.Records(applicantKind, c.owner(), after, 500)
-			if err != nil || len(part) == 0 {
-				return err
-			}
-			for _, rec := range part {
-				if after = rec.Seq; out.Total >= first && len(out.Items) < out.PageSize {
-					var a applicant
-					if err := json.Unmarshal(rec.Body, &a); err != nil {
-						return fmt.Errorf("read %v: %w", rec, err)
-					}
-					out.Items = append(out.Items, c.show(rec.ID, a))
-				}
-				out.Total++
-			}
+	var page []store.Record
+	err = c.DB.List(r.Context(), func(tx *store.Tx) error {
+		var err error
+		if out.Total, err = tx.CountRecords(applicantKind, c.owner()); err != nil {
+			return err
 		}
+		first := (out.Page - 1) * out.PageSize
+		if first >= out.Total {
+			return nil
+		}
+		after, err := tx.SkipRecords(applicantKind, c.owner(), first)
+		if err == nil {
+			page, err = tx.Records(applicantKind, c.owner(), after, out.PageSize)
+		}
+		return err
 	})
+	if store.CodeOf(err) == store.CodeBusy {
+		err = &api.Error{Code: api.Busy, RetryAfter: time.Second, Err: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, rec := range page {
+		var a applicant
+		if err := json.Unmarshal(rec.Body, &a); err != nil {
+			return nil, fmt.Errorf("read %v: %w", rec, err)
+		}
+		out.Items = append(out.Items, c.show(rec.ID, a))
+	}
 	out.TotalPages = (out.Total + out.PageSize - 1) / out.PageSize
-	return out, err
+	return out, nil
 }
 
 // number is a number of the query, 1..most, or what it is where it is left out.

@@ -190,7 +190,7 @@ func (c *call) list() (answer, error) {
 			ID: id, Email: r.Email, Phone: r.Phone, IsValidated: r.validated(now, clock), IsAccepted: r.Accepted, FaceMatch: r.Score, Info: r.Session.Info,
 		})
 	}
-	err := c.DB.View(c.ctx(), func(tx *store.Tx) error {
+	err := c.DB.List(c.ctx(), func(tx *store.Tx) error {
 		if id != "" {
 			_, r, err := c.one(tx, id)
 			if err == nil {
@@ -204,6 +204,9 @@ func (c *call) list() (answer, error) {
 		}
 		return err
 	})
+	if store.CodeOf(err) == store.CodeBusy {
+		err = &api.Error{Code: api.Busy, RetryAfter: time.Second, Err: err}
+	}
 	if err != nil && !errors.Is(err, access.ErrNotFound) {
 		return answer{}, err
 	}
