@@ -39,7 +39,7 @@ const (
 	MethodNotAllowed      //
 	TooLarge              // the body
 	TooMany               // calls
-	Busy                  // pictures wait longer than they may
+	Busy                  // pictures or lists wait longer than they may
 	Upstream              // the central site does not answer as it should
 )
 
