@@ -4,6 +4,10 @@
 FACEGATE_HOME ?= var
 export FACEGATE_HOME
 
+# Properties are tried on the same cases every time; RAPID_SEED=0 tries others.
+RAPID_SEED ?= 1
+export RAPID_SEED
+
 TOOLS    := $(CURDIR)/var/tools
 LINT     := $(TOOLS)/golangci-lint-v2.15.0
 VULN     := $(TOOLS)/govulncheck-v1.8.0

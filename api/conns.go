@@ -96,6 +96,9 @@ func (l *limited) enter(c net.Conn) *slot {
 	return s
 }
 
+// crowded reports whether few slots are left: then no connection should outlive its call.
+func (l *limited) crowded() bool { return len(l.slots) > cap(l.slots)*3/4 }
+
 // origin is an address, or of IPv6 the network that one holder has all addresses of.
 func origin(a net.Addr) netip.Prefix {
 	at, err := netip.ParseAddrPort(a.String())

@@ -58,7 +58,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	conns := limit(l, maxConns, maxFrom)
 	server := &http.Server{
-		Handler: s.guard(s.Mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
+		Handler: s.guard(s.Mux, conns.crowded), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}, ConnState: conns.state,
 		// A call is a connection, so that what bounds these bounds the memory of calls.
@@ -115,7 +115,7 @@ func (s *Server) listen(ctx context.Context) net.Listener {
 }
 
 // guard sets what every answer has and keeps a panic of one call from the others.
-func (s *Server) guard(next http.Handler) http.Handler {
+func (s *Server) guard(next http.Handler, crowded func() bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
@@ -126,6 +126,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
+		if crowded() {
+			h.Set("Connection", "close") // better than a connection that ends while the next call is sent
+		}
 		rc := http.NewResponseController(w)
 		b := &body{ReadCloser: r.Body, interrupt: func() { _ = rc.SetReadDeadline(time.Now()) }} // else it has the server's
 		r.Body = b
