@@ -598,7 +598,7 @@ func TestCommonScopes(t *testing.T) {
 		{store.APIFaceguard, "POST", "/faceguard/session/portal", "authenticate"},
 	} {
 		for _, scope := range store.Scopes() {
-			key, secret := o.Key(t, store.Key{API: r.api, Project: "site", Scopes: []string{scope}})
+			key, secret := o.Key(t, store.Key{API: r.api, Project: "site", Consent: "1", Scopes: []string{scope}})
 			name := "x-api-key"
 			if r.api == store.APIBaf || r.api == store.APIFaceguard {
 				secret, name = "Bearer "+secret, "Authorization"

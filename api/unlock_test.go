@@ -2,21 +2,21 @@ package api_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
+	"sync"
 	"testing"
 	"time"
 
 	"facegate/access"
 	"facegate/api"
 	"facegate/api/apitest"
-	"facegate/api/argos"
-	"facegate/api/baf"
-	"facegate/api/faceguard"
-	"facegate/api/facephi"
 	"facegate/api/lapis"
 	"facegate/store"
 )
@@ -123,6 +123,29 @@ const (
 	passback   = "[doors.main]\napi_may_unlock = true\nanti_passback = \"10m\"\n[[access]]\ngroups = [\"*\"]\ndoors = [\"main\"]\n"
 )
 
+// A memory is a judge that looks at a picture once. A grant that comes three seconds after its
+// picture opens nothing, and a busy machine takes longer to look at some.
+type memory struct {
+	api.Judge
+	mu    sync.Mutex
+	looks map[string]*api.Look
+}
+
+func (j *memory) Look(ctx context.Context, picture []byte, want api.Want) (*api.Look, error) {
+	key := fmt.Sprint(want, sha256.Sum256(picture))
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.looks[key] == nil {
+		l, err := j.Judge.Look(ctx, picture, want)
+		if err != nil {
+			return nil, err
+		}
+		j.looks[key] = l
+	}
+	l := *j.looks[key]
+	return &l, nil
+}
+
 // tomorrow are rules by which everybody may pass all day, but not today.
 func tomorrow() string {
 	const days = "sunmontuewedthufrisat"
@@ -139,11 +162,8 @@ func TestUnlock(t *testing.T) {
 	}
 	f := apitest.NewFaces(t)
 	s := apitest.New(t, func(mux *http.ServeMux, s *api.Service) {
-		facephi.Register(mux, s)
-		argos.Register(mux, s)
-		baf.Register(mux, s)
-		faceguard.Register(mux, s)
-		lapis.Register(mux, s)
+		s.Judge = &memory{Judge: s.Judge, looks: make(map[string]*api.Look)}
+		all(mux, s)
 	}, apitest.Options{})
 	s.Enrol(t, "a01", f.A1())
 	s.Reload(t)
@@ -190,10 +210,10 @@ func TestUnlock(t *testing.T) {
 		}
 	}
 	for of := range apis {
+		try("a key that may not", of, openToAPIs, "", f.A2(), true, "", 0) // first: then the picture is known
 		try("as it should be", of, openToAPIs, "unlock", f.A2(), true, "", 1)
 		try("a key for this door", of, openToAPIs, "unlock:main", f.A2(), true, "", 1)
 		try("a key for another door", of, openToAPIs, "unlock:back", f.A2(), true, "", 0)
-		try("a key that may not", of, openToAPIs, "", f.A2(), true, "", 0)
 		try("a door that may not", of, closed, "unlock", f.A2(), true, access.ReasonNoAccessHere, 0)
 		try("a door that wants a PIN too", of, withPIN, "unlock", f.A2(), true, access.ReasonPINRequired, 0)
 		try("nobody may pass", of, nobody, "unlock", f.A2(), true, access.ReasonNoAccessHere, 0)
@@ -229,7 +249,7 @@ func TestUnlockByDocument(t *testing.T) {
 	s.Enrol(t, "a01", f.A1())
 	s.Reload(t)
 	s.Rules(t, openToAPIs)
-	_, secret := s.Key(t, store.Key{API: store.APILapis, Project: "site", Scopes: []string{store.ScopeAuthenticate, store.ScopeEnrol, store.ScopeUnlock}})
+	_, secret := s.Key(t, store.Key{API: store.APILapis, Project: "site", Consent: "1", Scopes: []string{store.ScopeAuthenticate, store.ScopeEnrol, store.ScopeUnlock}})
 	o := &opener{s, f, t}
 	header := map[string]string{"x-api-key": secret}
 	id := o.object("/api/document-identification", header, map[string]any{"frontImageBase64": b64(f.Card())})["documentIdentificationId"]

@@ -270,8 +270,8 @@ func TestFace(t *testing.T) {
 	})
 	t.Run("tries", func(t *testing.T) {
 		id, began := s.identified(t, s.faces.Card()), time.Now()
-		try := func() *apitest.Answer {
-			return s.post(t, "face-authentication", fields{"faceImageBase64": b64(s.faces.B1()), "documentIdentificationId": id})
+		try := func() *apitest.Answer { // with a picture that takes no time: it is looked at before the try is counted
+			return s.post(t, "face-authentication", fields{"faceImageBase64": b64(s.faces.None()), "documentIdentificationId": id})
 		}
 		for range 5 {
 			apitest.Golden(t, try(), 400, jsonType, goldenMismatch)

@@ -31,19 +31,22 @@ func TestAPulseEndsInTimeWhateverBecomesOfItsClient(t *testing.T) {
 		for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
 			t.Run(fmt.Sprintf("%s, %v", fail, signal), func(t *testing.T) {
 				t.Parallel()
-				r := start(t, `unlock = "500ms"`, `max_on = "1s"`, fmt.Sprintf("fail = %q", fail))
-				p, _ := r.help(t, unlocking)
-				first := map[string]int{"secure": 0, "safe": 1}[fail] // a fail-safe door is energised when it starts
-				unlocked := r.relay(t, first+1)[first]
-				if err := p.Signal(signal); err != nil {
-					t.Fatal(err)
-				}
-				locked := r.relay(t, first+2)[first+1]
-				d := time.Duration(locked.T - unlocked.T)
-				t.Logf("unlocked for %v", d)
-				if locked.On != (fail == "safe") || d > 1200*time.Millisecond {
-					t.Errorf("%+v after %v, longer than max_on + 200 ms", locked, d)
-				}
+				inTime(t, 0, func() time.Duration {
+					r := start(t, `unlock = "500ms"`, `max_on = "1s"`, fmt.Sprintf("fail = %q", fail))
+					p, _ := r.help(t, unlocking)
+					first := map[string]int{"secure": 0, "safe": 1}[fail] // a fail-safe door is energised when it starts
+					unlocked := r.relay(t, first+1)[first]
+					if err := p.Signal(signal); err != nil {
+						t.Fatal(err)
+					}
+					locked := r.relay(t, first+2)[first+1]
+					d := time.Duration(locked.T - unlocked.T)
+					t.Logf("unlocked for %v", d)
+					if locked.On != (fail == "safe") {
+						t.Errorf("got %+v", locked)
+					}
+					return max(0, d-time.Second) // beyond max_on
+				})
 			})
 		}
 	}
@@ -54,35 +57,39 @@ func TestAScheduleEndsInTimeWhateverBecomesOfItsClient(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
-			r := start(t, `unlock = "500ms"`, `max_on = "1s"`)
-			p, says := r.help(t, scheduling)
-			on := r.relay(t, 1)[0]
-			if on.Why != "office hours" {
-				t.Errorf("got %+v", on)
-			}
-			// The door stays unlocked beyond max_on for as long as it is asked for.
-			last := requested(t, says)
-			for last < on.T+int64(1500*time.Millisecond) {
-				last = requested(t, says)
-			}
-			if edges := r.edges(t, "relay"); len(edges) != 1 {
-				t.Fatalf("the relay moved while the schedule was renewed: %+v", edges)
-			}
-			if err := p.Signal(signal); err != nil {
-				t.Fatal(err)
-			}
-			off := r.relay(t, 2)[1]
-			if err := p.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-				t.Fatal(err)
-			}
-			for text, err := says.ReadString('\n'); err == nil; text, err = says.ReadString('\n') {
-				last = parse(t, text)
-			}
-			d := time.Duration(off.T - last)
-			t.Logf("locked %v after the last request: %s", d, off.Why)
-			if off.On || d > 1200*time.Millisecond {
-				t.Errorf("%+v, %v after the last request", off, d)
-			}
+			const maxOn = 3 * time.Second // so long that a busy machine renews it in time
+			inTime(t, 0, func() time.Duration {
+				r := start(t, `unlock = "500ms"`, fmt.Sprintf("max_on = %q", maxOn))
+				p, says := r.help(t, scheduling)
+				on := r.relay(t, 1)[0]
+				if on.Why != "office hours" {
+					t.Errorf("got %+v", on)
+				}
+				// The door stays unlocked beyond max_on for as long as it is asked for.
+				last := requested(t, says)
+				for last < on.T+int64(maxOn+500*time.Millisecond) {
+					last = requested(t, says)
+				}
+				if edges := r.edges(t, "relay"); len(edges) != 1 {
+					t.Fatalf("the relay moved while the schedule was renewed: %+v", edges)
+				}
+				if err := p.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
+				off := r.relay(t, 2)[1]
+				if err := p.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+					t.Fatal(err)
+				}
+				for text, err := says.ReadString('\n'); err == nil; text, err = says.ReadString('\n') {
+					last = parse(t, text)
+				}
+				d := time.Duration(off.T - last)
+				t.Logf("locked %v after the last request: %s", d, off.Why)
+				if off.On {
+					t.Errorf("got %+v", off)
+				}
+				return max(0, d-maxOn)
+			})
 		})
 	}
 }
@@ -114,9 +121,14 @@ func TestALockDownOutlastsAPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer op.Close()
-	if _, err := op.Lock(t.Context(), client.Order{Emergency: true, Why: "intruder"}); err != nil {
-		t.Fatal(err)
-	}
+	// An answer waits a second for the disk, which may be too slow, and tells so.
+	programtest.Until(t, "the lock-down is kept", func() bool {
+		s, err := op.Lock(t.Context(), client.Order{Emergency: true, Why: "intruder"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Kept == ""
+	})
 	r.end(t, syscall.SIGKILL) // at once: the answer promised that it is kept
 	r.run(t)
 	op = r.dial(t, wire.Operator)

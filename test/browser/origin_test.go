@@ -27,7 +27,7 @@ func TestForgedMessages(t *testing.T) {
 	verify(ctx, t, x.token(t, "user_a"), "")
 	run(ctx, t, chromedp.WaitVisible("iframe", chromedp.ByQuery))
 	in := chromedp.FromNode(frame(ctx, t))
-	run(ctx, t, chromedp.WaitVisible("#close", chromedp.ByQuery, in))
+	run(ctx, t, chromedp.WaitVisible("#video", chromedp.ByQuery, in)) // by the script that listens to the button
 	// By the host's own window, by another frame, by the service's origin but not from the frame, and
 	// from the frame but not by the service's origin.
 	run(ctx, t, chromedp.Evaluate(`postMessage({action: 'close', reason: 'approved', confidence: 100}, '*');

@@ -49,7 +49,7 @@ func scenes(list []visit) []scene {
 }
 
 // Everybody who comes has one decision in the audit trail; every grant is one pulse of the
-// relay, no shorter than it should be, that names its event; nothing else moves the relay. At level
+// relay, as long as it should be, that names its event; nothing else moves the relay. At level
 // depth the same stills are let in no more, and are called what they are.
 func TestVisits(t *testing.T) {
 	s := newSite(t)
@@ -84,20 +84,24 @@ func TestVisits(t *testing.T) {
 	if len(edges) != 2*len(whys) {
 		t.Fatalf("%d edges of the relay for %d grants: %v", len(edges), len(whys), edges)
 	}
-	best := time.Hour
+	// The log's times are taken a moment after the door's own, which is long where the machine is
+	// busy: then one or the other pulse looks too short or too long.
+	const moment = 200 * time.Millisecond
+	exact := len(whys) == 0
 	for i, why := range whys {
 		on, off := edges[2*i], edges[2*i+1]
 		if !on.On || off.On || on.Why != why {
 			t.Errorf("got %+v, %+v; want a pulse because of %q", on, off, why)
 		}
 		d := time.Duration(off.T - on.T)
-		if d < unlock {
+		t.Logf("%s: energised for %v", why, d)
+		if d < unlock-moment {
 			t.Errorf("%s: energised for %v, want %v", why, d, unlock)
 		}
-		best = min(best, d)
+		exact = exact || d >= unlock && d <= unlock+moment
 	}
-	if best > unlock+200*time.Millisecond { // one or the other is longer where the machine is busy
-		t.Errorf("energised for %v at best, want %v and at most 200 ms more", best, unlock)
+	if !exact {
+		t.Errorf("the relay was never energised for %v and at most %v more", unlock, moment)
 	}
 	s.verify(t)
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -208,6 +209,26 @@ func (d *daemon) signal(t *testing.T, sig os.Signal) {
 	t.Helper()
 	if err := d.cmd.Process.Signal(sig); err != nil {
 		t.Fatalf("signal %s: %v", d.name, err)
+	}
+}
+
+// hurry gives another niceness to the daemon's threads that stand behind everything else on the
+// machine, where the system lets us: on a busy one they are given next to nothing, and take longer
+// than a picture may wait, or a door.
+func (d *daemon) hurry(t *testing.T, nice int) {
+	t.Helper()
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", d.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, thread := range threads {
+		id, err := strconv.Atoi(thread.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if is, err := syscall.Getpriority(syscall.PRIO_PROCESS, id); err == nil && is < 20 { // it is told as 20 less the niceness
+			_ = syscall.Setpriority(syscall.PRIO_PROCESS, id, nice) // we may not, or it has ended
+		}
 	}
 }
 
