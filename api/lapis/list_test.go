@@ -18,7 +18,7 @@ func TestListsWait(t *testing.T) {
 	s := apitest.New(t, Register, apitest.Options{})
 	list := func(ctx context.Context) error {
 		c := &call{handler: &handler{Service: s.Service}, request: httptest.NewRequestWithContext(ctx, "GET", "/api/kyc-request", nil)}
-		_, err := c.list()
+		_, err := c.list() //nolint:contextcheck // its context is its request's
 		return err
 	}
 	held(t, s.DB.View, 4, func() {
