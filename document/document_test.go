@@ -1,9 +1,12 @@
 package document
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
+	"image"
+	"image/png"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -290,6 +293,29 @@ func TestReadFile(t *testing.T) {
 	cancel()
 	if _, err := r.ReadFile(ctx, data, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled call that waits: %v", err)
+	}
+}
+
+// Decoding is a step: the turn comes before its pause, and the limit ends it.
+func TestReadFileDecodes(t *testing.T) {
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 40, 40))); err != nil {
+		t.Fatal(err)
+	}
+	cut := b.Bytes()[:b.Len()-1]
+	r := patient()
+	paused := 0
+	if _, err := r.ReadFile(t.Context(), cut, func() {
+		paused++
+		if len(r.turn) > 0 {
+			t.Error("paused without the turn")
+		}
+	}); !errors.Is(err, imgproc.ErrPicture) || paused != 1 {
+		t.Errorf("half a picture: %v after %d pauses", err, paused)
+	}
+	r.Limit = 1 // over before it begins
+	if _, err := r.ReadFile(t.Context(), cut, nil); !errors.Is(err, ErrNotRecognized) {
+		t.Errorf("without time: %v", err)
 	}
 }
 

@@ -46,10 +46,14 @@ func (r *Reader) Read(ctx context.Context, m *imgproc.Image) (Document, error) {
 // ReadFile is Read for a picture as it is stored or sent. It decodes the picture when its
 // turn has come, a large one reduced to four million pixels. What cannot be decoded is an
 // error that wraps [imgproc.ErrPicture]. pause, where it is not nil, is called before each
-// step and may wait.
+// step, of which the decoding is the first, by the goroutine that called ReadFile, and may wait.
+// It is not called before the turn has come.
 func (r *Reader) ReadFile(ctx context.Context, data []byte, pause func()) (Document, error) {
 	return r.inTurn(ctx, func(ctx context.Context) (Document, error) {
-		m, err := imgproc.DecodeWithin(data, maxPixels)
+		if pause != nil {
+			pause()
+		}
+		m, err := imgproc.DecodeWithin(ctx, data, maxPixels)
 		if err != nil {
 			return Document{}, err
 		}

@@ -1,12 +1,9 @@
 package judge
 
 import (
-	"bytes"
+	"context"
 	"image"
 	"image/color"
-	"image/jpeg"
-	"image/png"
-	"io"
 
 	"facegate/api"
 	"facegate/pipeline/imgproc"
@@ -28,47 +25,32 @@ const (
 // room is how many bytes a picture file takes while what it shows is looked at, 0 where that is
 // little: its pixels, and as much again for what is made of them.
 func room(data []byte) int64 {
-	c, ok := header(data)
+	c, ok := imgproc.Header(data)
 	if n := int64(c.Width) * int64(c.Height); ok && n > large && n <= maxPixels {
 		return 6 * min(n, maxLooked)
 	}
 	return 0
 }
 
-// decode reads a JPEG or PNG, or says what is wrong with it. Only the header of one that
-// cannot be used is read. The size is that of what is looked at.
-func decode(data []byte) (*imgproc.Image, image.Point, api.Fault) {
-	c, ok := header(data)
+// decode reads a JPEG or PNG, or says what is wrong with it, also where ctx ends. Only the header
+// of one that cannot be used is read. The size is that of what is looked at.
+func decode(ctx context.Context, data []byte) (*imgproc.Image, image.Point, api.Fault) {
+	c, ok := imgproc.Header(data)
 	size := image.Pt(c.Width, c.Height)
 	if !ok {
 		return nil, size, api.Undecodable
 	}
 	switch c.ColorModel {
-	case color.CMYKModel, color.Gray16Model, color.RGBA64Model, color.NRGBA64Model:
+	case color.CMYKModel, color.NRGBA64Model:
 		return nil, size, api.Unusable
 	}
 	// The sides come from 32-bit fields: their product fits.
 	if size.X < minSide || size.Y < minSide || int64(size.X)*int64(size.Y) > maxPixels {
 		return nil, size, api.Unusable
 	}
-	img, err := imgproc.DecodeWithin(data, maxLooked)
+	img, err := imgproc.DecodeWithin(ctx, data, maxLooked)
 	if err != nil {
 		return nil, size, api.Undecodable
 	}
 	return img, image.Pt(img.W, img.H), api.NoFault
-}
-
-// header is what the first bytes of a picture say of it.
-func header(data []byte) (image.Config, bool) {
-	var read func(io.Reader) (image.Config, error)
-	switch {
-	case bytes.HasPrefix(data, []byte("\xff\xd8")):
-		read = jpeg.DecodeConfig
-	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
-		read = png.DecodeConfig
-	default:
-		return image.Config{}, false
-	}
-	c, err := read(bytes.NewReader(data))
-	return c, err == nil
 }

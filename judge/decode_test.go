@@ -2,12 +2,16 @@ package judge
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
+	"log/slog"
 	"testing"
 
 	"facegate/api"
+	"facegate/pipeline"
 )
 
 // Whatever bytes come, they are decoded, or refused by what their header says.
@@ -24,7 +28,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte("\xff\xd8\xff\xc0"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		img, size, fault := decode(data)
+		img, size, fault := decode(t.Context(), data)
 		if (img == nil) != (fault != api.NoFault) {
 			t.Fatalf("picture %v with fault %v", img, fault)
 		}
@@ -32,6 +36,41 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("decoded %v", size)
 		}
 	})
+}
+
+// A patience is a context that ends once it has been asked often enough.
+type patience struct {
+	context.Context
+	asked, left int
+}
+
+func (p *patience) Err() error {
+	if p.asked++; p.asked > p.left {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A picture that takes long to decode is given up when its call ends, and nothing is said of it.
+func TestLookEndsWhileDecoding(t *testing.T) {
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 40, 3000))); err != nil {
+		t.Fatal(err)
+	}
+	long := b.Bytes()
+	whole := &patience{Context: t.Context(), left: 1 << 30}
+	if _, _, fault := decode(whole, long); fault != api.NoFault || whole.asked < 3000 {
+		t.Errorf("asked %d times, fault %v", whole.asked, fault)
+	}
+	j := New(Options{Log: slog.New(slog.DiscardHandler), Open: func() (*pipeline.Analyser, error) {
+		t.Error("the picture was decoded to its end")
+		return nil, errors.New("no models")
+	}})
+	ctx := &patience{Context: t.Context(), left: whole.asked / 2}
+	l, err := j.look(ctx, long, 0)
+	if e, ok := errors.AsType[*api.Error](err); l != nil || !ok || e.Code != api.Busy || ctx.asked > whole.asked/2+8 {
+		t.Errorf("got %+v, %v after it was asked %d times", l, err, ctx.asked)
+	}
 }
 
 // The limits hold exactly.
@@ -51,7 +90,7 @@ func TestLimits(t *testing.T) {
 		if err := png.Encode(&b, tt.m); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, fault := decode(b.Bytes()); fault != tt.want {
+		if _, _, fault := decode(t.Context(), b.Bytes()); fault != tt.want {
 			t.Errorf("%T of %v: got %v, want %v", tt.m, tt.m.Bounds(), fault, tt.want)
 		}
 	}

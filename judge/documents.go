@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 
 	"facegate/api"
 	"facegate/document"
@@ -21,7 +22,8 @@ type Documents struct {
 	Log      *slog.Logger // never nil
 }
 
-// A Reader is a [document.Reader].
+// A Reader is a [document.Reader]. Its pause is called before it does any work, by the goroutine
+// that reads, which has a thread of its own from then on.
 type Reader interface {
 	ReadFile(ctx context.Context, picture []byte, pause func()) (document.Document, error)
 }
@@ -40,7 +42,6 @@ func (d *Documents) ReadFile(ctx context.Context, picture []byte) (document.Docu
 	defer leave()
 	done := make(chan result)
 	go func() {
-		lower(ctx, d.Log)
 		var r result
 		r.document, r.err = d.read(ctx, picture)
 		done <- r
@@ -57,5 +58,11 @@ func (d *Documents) read(ctx context.Context, picture []byte) (_ document.Docume
 	}()
 	pause := pauses(ctx, d.Yield)
 	pause()
-	return d.Reader.ReadFile(ctx, picture, pause)
+	// Calls wait for each other within ReadFile, hundreds of them if need be. Its first pause comes
+	// with a call's turn: whoever waits holds no thread.
+	giveWay := sync.OnceFunc(func() { lower(ctx, d.Log) })
+	return d.Reader.ReadFile(ctx, picture, func() {
+		giveWay()
+		pause()
+	})
 }

@@ -4,13 +4,19 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
+
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"facegate/api"
 	"facegate/api/apitest"
 	"facegate/document"
 	"facegate/judge"
+	"facegate/pipeline/imgproc"
 )
 
 // A reader calls f with each picture.
@@ -93,4 +99,97 @@ func TestDocumentsWait(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// threads is how many the process has.
+func threads(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// Calls that wait for another's document hold no thread: there may be hundreds, and a unit has
+// few tasks. They end with their contexts.
+func TestDocumentsWaitWithoutThreads(t *testing.T) {
+	const waiting = 200
+	reading, arrived, end := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var calls atomic.Int32
+	d := &judge.Documents{
+		Reader: document.Open(), Log: slog.New(slog.DiscardHandler),
+		Yield: func(context.Context) {
+			switch calls.Add(1) {
+			case 1: // of the first picture, before its turn
+			case 2:
+				close(reading)
+				<-end
+			default:
+				arrived <- struct{}{}
+			}
+		},
+	}
+	results := make(chan error)
+	read := func(ctx context.Context) {
+		_, err := d.ReadFile(ctx, nil)
+		results <- err
+	}
+	go read(t.Context())
+	<-reading
+	before := threads(t)
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	for range waiting {
+		go read(ctx)
+	}
+	for range waiting {
+		<-arrived
+	}
+	if n := threads(t) - before; n > waiting/4 {
+		t.Errorf("%d calls that wait took %d threads", waiting, n)
+	}
+	leave()
+	for range waiting {
+		if err := <-results; !errors.Is(err, context.Canceled) {
+			t.Errorf("a call that has gone: %v", err)
+		}
+	}
+	close(end)
+	if err := <-results; !errors.Is(err, imgproc.ErrPicture) {
+		t.Errorf("the first: %v", err)
+	}
+}
+
+// nice is how much less than others' the calling thread is given.
+func nice() int {
+	n, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	if err != nil {
+		panic(err)
+	}
+	return 20 - n
+}
+
+// Stages notes how nice its thread is before each of its pauses, and after the last.
+type stages struct{ nice []int }
+
+func (s *stages) ReadFile(_ context.Context, _ []byte, pause func()) (document.Document, error) {
+	for range 2 {
+		s.nice = append(s.nice, nice())
+		pause()
+	}
+	s.nice = append(s.nice, nice())
+	return document.Document{}, nil
+}
+
+// The thread that reads gives way to the camera's from the first pause on, and not before.
+func TestDocumentsGiveWay(t *testing.T) {
+	own := nice()
+	var s stages
+	if _, err := (&judge.Documents{Reader: &s, Log: slog.New(slog.DiscardHandler)}).ReadFile(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if d := gocmp.Diff([]int{own, 10, 10}, s.nice); d != "" {
+		t.Error(d)
+	}
 }

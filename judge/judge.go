@@ -212,7 +212,10 @@ func (j *Judge) look(ctx context.Context, picture []byte, want api.Want) (*api.L
 		return nil, busy(err)
 	}
 	l := &api.Look{Quality: face.ImageError}
-	img, size, fault := decode(picture)
+	img, size, fault := decode(ctx, picture)
+	if err := ctx.Err(); err != nil {
+		return nil, busy(err)
+	}
 	l.Width, l.Height, l.Fault = size.X, size.Y, fault
 	if fault != api.NoFault {
 		return l, nil

@@ -87,7 +87,7 @@ func BenchmarkDecodeWithin(b *testing.B) {
 			b.Run(fmt.Sprint(f.name, "/by", by), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := DecodeWithin(f.data, w*h/by/by); err != nil {
+					if _, err := DecodeWithin(b.Context(), f.data, w*h/by/by); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -131,7 +131,7 @@ func sniff(data []byte) *codec {
 	case starts("\xff\xd8"):
 		return &codec{"JPEG", jpeg.DecodeConfig, jpeg.Decode, jpegOrientation, fullRange()}
 	case starts("\x89PNG\r\n\x1a\n"):
-		return &codec{"PNG", png.DecodeConfig, png.Decode, pngOrientation, fullRange()}
+		return &codec{"PNG", pngConfig, png.Decode, pngOrientation, fullRange()}
 	case starts("GIF87a"), starts("GIF89a"):
 		return &codec{"GIF", gif.DecodeConfig, gif.Decode, upright, fullRange()}
 	case starts("BM"):

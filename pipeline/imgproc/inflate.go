@@ -24,11 +24,14 @@ type inflater struct {
 	w, r  int    // how far out is written and read
 	adler hash.Hash32
 
+	total  int  // bytes that were written
+	blocks int  // that began
 	final  bool // the current block is the last
 	kind   blockKind
-	stored int // bytes left of a stored block
-	lit    prefixCode
-	dist   prefixCode
+	stored int    // bytes left of a stored block
+	own    codes  // of a block that brings its own
+	fixed  *codes // of the others, made for the first
+	code   *codes // of the current block
 }
 
 type blockKind uint8
@@ -42,6 +45,15 @@ const (
 const (
 	inflateWindow = 1 << 15
 	longestMatch  = 258
+
+	// A stream may have so many blocks, so many more a row of the picture, and one for so many
+	// bytes that came of it: a block that brings nothing costs time, and ten bits. Of zlib's, a
+	// block brings 127 bytes where its memory is least, and some 16000 where it is not told; an
+	// encoder that flushes after each row makes two blocks a row, and has up to two rows of one
+	// where the picture is interlaced.
+	fewBlocks  = 1024
+	rowBlocks  = 4
+	blockBytes = 16
 )
 
 func corrupt() error { return png.FormatError("corrupt compressed data") }
@@ -139,6 +151,7 @@ func (z *inflater) advance() error {
 		err = z.short()
 	}
 	if err == nil {
+		z.total += z.w - z.r
 		_, err = z.adler.Write(z.out[z.r:z.w])
 	}
 	return err
@@ -159,6 +172,12 @@ func (z *inflater) finish() error {
 
 // block reads the head of a block.
 func (z *inflater) block() error {
+	if err := z.file.stopped(); err != nil {
+		return err
+	}
+	if z.blocks++; z.blocks > fewBlocks+rowBlocks*z.file.h+z.total/blockBytes {
+		return png.FormatError("too many compressed blocks")
+	}
 	z.final = z.bits(1) == 1
 	switch z.bits(2) {
 	case 0:
@@ -169,30 +188,42 @@ func (z *inflater) block() error {
 		}
 		z.kind, z.stored = storedBlock, n
 	case 1:
-		var lengths [288]byte
-		for i := range lengths {
-			switch {
-			case i < 144 || i >= 280:
-				lengths[i] = 8
-			case i < 256:
-				lengths[i] = 9
-			default:
-				lengths[i] = 7
-			}
+		if z.fixed == nil {
+			z.fixed = fixedCodes()
 		}
-		z.lit.set(lengths[:])
-		for i := range 32 {
-			lengths[i] = 5
-		}
-		z.dist.set(lengths[:32])
-		z.kind = codedBlock
+		z.kind, z.code = codedBlock, z.fixed
 	case 2:
-		z.kind = codedBlock
+		z.kind, z.code = codedBlock, &z.own
 		return z.codes()
 	default:
 		return corrupt()
 	}
 	return nil
+}
+
+// codes are those of a block, of literals and lengths and of distances.
+type codes struct{ lit, dist prefixCode }
+
+// fixedCodes are those of blocks that bring none (RFC 1951, 3.2.6).
+func fixedCodes() *codes {
+	c := new(codes)
+	var lengths [288]byte
+	for i := range lengths {
+		switch {
+		case i < 144 || i >= 280:
+			lengths[i] = 8
+		case i < 256:
+			lengths[i] = 9
+		default:
+			lengths[i] = 7
+		}
+	}
+	c.lit.set(lengths[:])
+	for i := range 32 {
+		lengths[i] = 5
+	}
+	c.dist.set(lengths[:32])
+	return c
 }
 
 // codes reads a block's own codes (RFC 1951, 3.2.7).
@@ -206,7 +237,7 @@ func (z *inflater) codes() error {
 	for i := range nLen {
 		lengths[order[i]] = byte(z.bits(3))
 	}
-	if !z.lit.set(lengths[:19]) {
+	if !z.own.lit.set(lengths[:19]) {
 		return corrupt()
 	}
 	clear(lengths[:19])
@@ -214,7 +245,7 @@ func (z *inflater) codes() error {
 		if z.n < 16 {
 			z.fill()
 		}
-		v, size := z.lit.next(z.acc)
+		v, size := z.own.lit.next(z.acc)
 		if size == 0 || z.n < 0 {
 			return corrupt()
 		}
@@ -239,7 +270,7 @@ func (z *inflater) codes() error {
 			i++
 		}
 	}
-	if !z.lit.set(lengths[:nLit]) || !z.dist.set(lengths[nLit:nLit+nDist]) {
+	if !z.own.lit.set(lengths[:nLit]) || !z.own.dist.set(lengths[nLit:nLit+nDist]) {
 		return corrupt()
 	}
 	return nil
@@ -271,7 +302,7 @@ func (z *inflater) copyStored() {
 
 // decode goes on with a coded block as far as there is room.
 func (z *inflater) decode() error {
-	out, w := z.out, z.w
+	out, w, code := z.out, z.w, z.code
 	acc, n := z.acc, z.n
 	for w <= len(out)-longestMatch {
 		if n < 48 { // no more than that is taken below
@@ -281,7 +312,7 @@ func (z *inflater) decode() error {
 			}
 			acc, n = z.acc, z.n
 		}
-		v, size := z.lit.next(acc)
+		v, size := code.lit.next(acc)
 		acc >>= size & 63
 		n -= size
 		if size == 0 || v > 285 {
@@ -305,7 +336,7 @@ func (z *inflater) decode() error {
 			acc >>= extra
 			n -= extra
 		}
-		d, size := z.dist.next(acc)
+		d, size := code.dist.next(acc)
 		acc >>= size & 63
 		n -= size
 		if size == 0 || d >= 30 {

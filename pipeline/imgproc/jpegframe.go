@@ -36,6 +36,7 @@ type jpegFrame struct {
 	adobe       bool
 	transform   byte // of adobe
 	scans       []*scan
+	looks       int // at coefficients; see maxLooks
 
 	// What holds for the next scan.
 	quant    [4][64]int32 // in zigzag order
@@ -337,13 +338,31 @@ func (f *jpegFrame) scan(head, data []byte) error {
 	}
 	if n == 1 {
 		across, down := s.comps[0].blocks()
-		s.mcus = across * down
+		s.mcus, area = across*down, 1
 	} else {
 		s.mcus = f.mcusAcross() * f.mcusDown()
+	}
+	if !f.progressive || s.ah > 0 {
+		if f.looks += s.mcus * area * (s.se - s.ss + 1); f.looks > f.maxLooks() {
+			return jpeg.FormatError("too many scans of so many pixels")
+		}
 	}
 	s.untilRestart = s.interval
 	f.scans = append(f.scans, s)
 	return nil
+}
+
+// maxLooks is how often all scans together may look at a coefficient: eight times at each,
+// where a picture is not small. Sequential scans and those that refine look at every one of
+// their band in each block, and so take time however few bytes they have; all others take time
+// for what they say only. Each coefficient is in one sequential scan; of those that refine it
+// encoders make two, or three.
+func (f *jpegFrame) maxLooks() int {
+	blocks := 0 // of a MCU
+	for i := range f.comps {
+		blocks += f.comps[i].h * f.comps[i].v
+	}
+	return max(1<<24, 8*64*blocks*f.mcusAcross()*f.mcusDown())
 }
 
 func (f *jpegFrame) component(id byte) *component {

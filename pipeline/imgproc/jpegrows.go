@@ -1,6 +1,9 @@
 package imgproc
 
-import "image/jpeg"
+import (
+	"context"
+	"image/jpeg"
+)
 
 // jpegRows decodes a frame from top to bottom, a row of MCUs at a time, and never has more of
 // it in memory. Where a frame has several scans, as every progressive one has, all of them
@@ -32,14 +35,14 @@ type samples struct {
 
 // decodeJPEG decodes a file of at most three components, reduced by 1, 2, 4 or 8. Nothing of
 // the picture's size is allocated before the file is known to be whole.
-func decodeJPEG(data []byte, by, orientation int) (*Image, error) {
+func decodeJPEG(ctx context.Context, data []byte, by, orientation int) (*Image, error) {
 	f, err := parseJPEG(data)
 	if err != nil {
 		return nil, err
 	}
 	d := newJPEGRows(f, by, orientation)
 	for my := range f.mcusDown() {
-		if err := d.mcuRow(my); err != nil {
+		if err := d.mcuRow(ctx, my); err != nil {
 			return nil, err
 		}
 	}
@@ -76,11 +79,14 @@ func newJPEGRows(f *jpegFrame, by, orientation int) *jpegRows {
 	return d
 }
 
-func (d *jpegRows) mcuRow(my int) error {
+func (d *jpegRows) mcuRow(ctx context.Context, my int) error {
 	for i := range d.comps {
 		clear(d.comps[i].coefs)
 	}
 	for i, s := range d.scans {
+		if err := ctx.Err(); err != nil { // a long row takes each scan milliseconds
+			return err
+		}
 		if err := d.scanRow(s, my); err != nil {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"image"
+	"image/color"
 	"image/png"
 	"io"
 )
@@ -22,8 +24,9 @@ const (
 //
 // Its errors are of image/png's types.
 type pngFile struct {
-	rest []byte // what is not read yet
-	idat []byte // what the first IDAT chunk holds
+	rest []byte       // what is not read yet
+	idat []byte       // what the first IDAT chunk holds
+	stop func() error // why to give up; nil: never
 
 	w, h       int
 	depth      int // bits a sample
@@ -45,8 +48,20 @@ func (f *pngFile) samples() int {
 	return 1
 }
 
+// stopped says why to give up, if so. It is asked before each chunk, row and block: a file may
+// have millions of each.
+func (f *pngFile) stopped() error {
+	if f.stop == nil {
+		return nil
+	}
+	return f.stop()
+}
+
 // chunk takes the next chunk.
 func (f *pngFile) chunk() (kind string, body []byte, err error) {
+	if err := f.stopped(); err != nil {
+		return "", nil, err
+	}
 	if len(f.rest) < 12 {
 		return "", nil, io.ErrUnexpectedEOF
 	}
@@ -120,6 +135,31 @@ func (f *pngFile) parse() error {
 			return nil
 		}
 	}
+}
+
+// pngConfig reads the first chunk only. png.DecodeConfig goes on to the palette, and takes seconds
+// where millions of chunks come before. The model tells how deep samples are, and no more.
+func pngConfig(r io.Reader) (image.Config, error) {
+	var head [8 + 12 + 13]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return image.Config{}, err
+	}
+	f := pngFile{rest: head[8:]}
+	kind, body, err := f.chunk()
+	if err == nil && kind != "IHDR" {
+		err = png.FormatError("chunk out of order")
+	}
+	if err == nil {
+		err = f.header(body)
+	}
+	if err != nil {
+		return image.Config{}, err
+	}
+	c := image.Config{ColorModel: color.NRGBAModel, Width: f.w, Height: f.h}
+	if f.depth == 16 {
+		c.ColorModel = color.NRGBA64Model
+	}
+	return c, nil
 }
 
 func (f *pngFile) header(body []byte) error {

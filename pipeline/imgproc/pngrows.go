@@ -1,6 +1,7 @@
 package imgproc
 
 import (
+	"context"
 	"errors"
 	"image/png"
 	"io"
@@ -31,8 +32,8 @@ type rowSink interface {
 }
 
 // decodePNG decodes a file, reduced by 1, 2, 4 or 8.
-func decodePNG(data []byte, by, orientation int) (*Image, error) {
-	f := &pngFile{rest: data[8:]}
+func decodePNG(ctx context.Context, data []byte, by, orientation int) (*Image, error) {
+	f := &pngFile{rest: data[8:], stop: ctx.Err}
 	if err := f.parse(); err != nil {
 		return nil, err
 	}
@@ -77,6 +78,9 @@ func (f *pngFile) pixels(sink rowSink) error {
 		cur, above := rows[0][:step+n], rows[1][:step+n]
 		clear(above)
 		for y := range h {
+			if err := f.stopped(); err != nil {
+				return err
+			}
 			row := cur[step-1:]
 			if _, err := io.ReadFull(z, row); err != nil {
 				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

@@ -18,6 +18,7 @@ type pngWriter struct {
 	palette    []byte
 	extra      []byte // chunks before the picture
 	split      int    // bytes in an IDAT chunk; 0: all
+	flush      bool   // after each row
 	row        func(y int, row []byte) (filter byte)
 }
 
@@ -84,6 +85,12 @@ func (p *pngWriter) compress(f *pngFile) []byte {
 		for y := range h {
 			row[0] = p.row(pass.y0+y*pass.dy, row[1:])
 			if _, err := z.Write(row); err != nil {
+				panic(err)
+			}
+			if !p.flush {
+				continue
+			}
+			if err := z.Flush(); err != nil {
 				panic(err)
 			}
 		}

@@ -1,7 +1,10 @@
 package imgproc
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"image"
 	"image/color"
 	"image/jpeg"
 )
@@ -21,12 +24,14 @@ import (
 // Limits and errors are those of [Decode], except in this: a picture too large even at an
 // eighth is refused, and JPEG of four components is; a progressive JPEG may have MaxPixels; and
 // restart markers in a scan of one component are counted by its blocks, as the standard has
-// it, which image/jpeg does not where a MCU has several. Every error wraps [ErrPicture].
-func DecodeWithin(data []byte, maxPixels int) (*Image, error) {
-	c := sniff(data)
-	if c != nil && c.name != "JPEG" && c.name != "PNG" {
-		c = nil
-	}
+// it, which image/jpeg does not where a MCU has several; and a file is refused that has more
+// blocks of compressed data, or looks at more coefficients again and again, than encoders
+// have a use for.
+//
+// It ends soon after ctx, with its error: that is asked every few milliseconds once the headers
+// have been read. Every other error wraps [ErrPicture].
+func DecodeWithin(ctx context.Context, data []byte, maxPixels int) (*Image, error) {
+	c := sniffWithin(data)
 	limit := min(MaxPixels, 64*max(0, min(maxPixels, MaxPixels)))
 	cfg, err := c.measure(data, "JPEG or PNG", limit, limit)
 	if err != nil {
@@ -41,16 +46,39 @@ func DecodeWithin(data []byte, maxPixels int) (*Image, error) {
 	var img *Image
 	switch {
 	case c.name == "PNG":
-		img, err = decodePNG(data, by, c.orientation(data))
+		img, err = decodePNG(ctx, data, by, c.orientation(data))
 	case cfg.ColorModel == color.CMYKModel:
 		err = jpeg.UnsupportedError("CMYK or YCCK")
 	default:
-		img, err = decodeJPEG(data, by, c.orientation(data))
+		img, err = decodeJPEG(ctx, data, by, c.orientation(data))
 	}
-	if err != nil {
-		return nil, damaged(c.name, err)
+	switch {
+	case err == nil:
+		return img, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	}
-	return img, nil
+	return nil, damaged(c.name, err)
+}
+
+// sniffWithin is nil for what DecodeWithin does not read.
+func sniffWithin(data []byte) *codec {
+	if c := sniff(data); c != nil && (c.name == "JPEG" || c.name == "PNG") {
+		return c
+	}
+	return nil
+}
+
+// Header is what the first bytes of a JPEG or PNG say of its size and of its samples: they are of
+// 16 bits where the model is color.NRGBA64Model, and of four inks where it is color.CMYKModel.
+// It is false for everything else.
+func Header(data []byte) (image.Config, bool) {
+	c := sniffWithin(data)
+	if c == nil {
+		return image.Config{}, false
+	}
+	cfg, err := c.config(bytes.NewReader(data))
+	return cfg, err == nil
 }
 
 // shrunk is the length of a side that is reduced.

@@ -23,20 +23,20 @@ func sameVerdict(t *testing.T, name string, data []byte) {
 	if err == nil && cfg.Width*cfg.Height > 1<<15 {
 		return // slow, and no different
 	}
-	got, errGot := DecodeWithin(data, 1<<15)
+	got, errGot := DecodeWithin(t.Context(), data, 1<<15)
 	if errGot != nil && (got != nil || !errors.Is(errGot, ErrPicture)) {
 		t.Errorf("%s: picture %v with error %v", name, got, errGot)
 	}
 	if errGot == nil {
 		for by := 2; by <= 8; by *= 2 {
 			w, h := (cfg.Width+by-1)/by, (cfg.Height+by-1)/by
-			m, err := DecodeWithin(data, w*h)
+			m, err := DecodeWithin(t.Context(), data, w*h)
 			if err != nil || m.W*m.H > w*h || len(m.Pix) != 3*m.W*m.H {
 				t.Errorf("%s: reduced by %d: %v", name, by, err)
 			}
 		}
 	}
-	if c.name == "JPEG" && mayDiffer(data, errGot) {
+	if tooMuch(errGot) || c.name == "JPEG" && mayDiffer(data, errGot) {
 		return
 	}
 	want, errWant := Decode(data)
@@ -46,6 +46,11 @@ func sameVerdict(t *testing.T, name string, data []byte) {
 	case errGot == nil:
 		equalImages(t, name, got, want)
 	}
+}
+
+// tooMuch reports whether a file takes more work than it is worth, which Decode does all the same.
+func tooMuch(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "too many compressed blocks") || strings.Contains(err.Error(), "too many scans of"))
 }
 
 // mayDiffer reports whether a JPEG is one that image/jpeg reads other than the standard has

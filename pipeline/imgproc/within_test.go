@@ -36,7 +36,7 @@ func equalDecode(t *testing.T, name string, data []byte) {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	got, err := DecodeWithin(data, want.W*want.H)
+	got, err := DecodeWithin(t.Context(), data, want.W*want.H)
 	if err != nil {
 		t.Errorf("%s: %v", name, err)
 		return
@@ -107,7 +107,7 @@ func TestDecodeWithinOfEveryJPEG(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		got, err := DecodeWithin(j.encode(), 1e6)
+		got, err := DecodeWithin(t.Context(), j.encode(), 1e6)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			return
@@ -142,10 +142,10 @@ func meanOfCells(src *Image, by int) *Image {
 func reduced(t *testing.T, name string, data []byte, w, h, by int) *Image {
 	t.Helper()
 	n := ((w + by - 1) / by) * ((h + by - 1) / by)
-	if less, err := DecodeWithin(data, n-1); err == nil && less.W*less.H >= n {
+	if less, err := DecodeWithin(t.Context(), data, n-1); err == nil && less.W*less.H >= n {
 		t.Errorf("%s: %d x %d where one pixel less than %d is wanted", name, less.W, less.H, n)
 	}
-	m, err := DecodeWithin(data, n)
+	m, err := DecodeWithin(t.Context(), data, n)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -361,7 +361,7 @@ func TestDecodeWithinRefuses(t *testing.T) {
 		{"PNG of 30000 x 30000", resized(t, "rgb.png", 30000, 30000), 1e6, "scale it down"},
 	}
 	for _, tt := range tests {
-		m, err := DecodeWithin(tt.data, tt.max)
+		m, err := DecodeWithin(t.Context(), tt.data, tt.max)
 		if !errors.Is(err, ErrPicture) || m != nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: got %v, %v; want an error that wraps ErrPicture and says %q", tt.name, m, err, tt.says)
 		}
