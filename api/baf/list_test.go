@@ -2,32 +2,27 @@ package baf
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http/httptest"
-	"path/filepath"
 	"testing"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3" // to damage stores with
-
-	"facegate/access"
 	"facegate/api"
+	"facegate/api/apitest"
 	"facegate/store"
 )
 
 // A page is read without the applicants of others being opened, and without the connections that
 // the door reads with.
 func TestListIsCheap(t *testing.T) {
-	db, path := openStore(t)
+	db, path := apitest.OpenStore(t)
 	var list []store.Record
 	for i := range 25 {
 		list = append(list, store.Record{Kind: applicantKind, ID: fmt.Sprintf("a%02d", i), Owner: "site", Body: []byte(`{"status":0}`)})
 	}
-	putRecords(t, db, path, list, "a00", "a09", "a20", "a24")
-	held(t, db.View, 4, func() {
+	apitest.PutRecords(t, db, path, list, "a00", "a09", "a20", "a24")
+	apitest.Occupy(t, db.View, 4, func() {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		c := &call{handlers: &handlers{&api.Service{DB: db}}, key: store.Key{Project: "site"}}
@@ -56,8 +51,8 @@ func TestListIsCheap(t *testing.T) {
 }
 
 func TestListsWait(t *testing.T) {
-	db, _ := openStore(t)
-	held(t, db.List, 2, func() {
+	db, _ := apitest.OpenStore(t)
+	apitest.Occupy(t, db.List, 2, func() {
 		ctx, hangUp := context.WithCancel(t.Context())
 		go hangUp()
 		c := &call{handlers: &handlers{&api.Service{DB: db}}}
@@ -66,71 +61,4 @@ func TestListsWait(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-}
-
-func openStore(t *testing.T) (db *store.DB, path string) {
-	t.Helper()
-	dir := t.TempDir()
-	path = filepath.Join(dir, "facegate.db")
-	db, err := store.Open(t.Context(), store.Options{Path: path, KeyFile: filepath.Join(dir, "store.key"), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return db, path
-}
-
-// putRecords keeps records, and damages those whose ids are listed.
-func putRecords(t *testing.T, db *store.DB, path string, list []store.Record, damaged ...string) {
-	t.Helper()
-	err := db.Update(t.Context(), store.Act{At: time.Now(), Source: access.SourceSystem}, func(tx *store.Tx) error {
-		for _, r := range list {
-			if err := tx.PutRecord(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := sql.Open("sqlite3", "file:"+path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer raw.Close()
-	for _, id := range damaged {
-		if _, err := raw.ExecContext(t.Context(), "UPDATE record SET sealed = x'' WHERE id = ?", id); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// held calls fn while n transactions are under way that begin has begun.
-func held(t *testing.T, begin func(context.Context, func(*store.Tx) error) error, n int, fn func()) {
-	t.Helper()
-	begun, end, ended := make(chan struct{}), make(chan struct{}), make(chan error)
-	for range n {
-		go func() {
-			ended <- begin(t.Context(), func(*store.Tx) error {
-				begun <- struct{}{}
-				<-end
-				return nil
-			})
-		}()
-	}
-	for range n {
-		<-begun
-	}
-	fn()
-	close(end)
-	for range n {
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}
 }

@@ -1,13 +1,10 @@
 package lapis
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image/jpeg"
-	"image/png"
 	"strings"
 	"time"
 
@@ -15,6 +12,7 @@ import (
 	"facegate/api"
 	"facegate/document"
 	"facegate/document/mrz"
+	"facegate/pipeline/imgproc"
 	"facegate/store"
 )
 
@@ -178,7 +176,7 @@ func (c *call) identify() (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		if !isPicture(picture) {
+		if _, ok := imgproc.Header(picture); !ok {
 			return answer{}, refuse(invalid)
 		}
 		l, err := c.Judge.Look(c.ctx(), picture, api.WantTemplate)
@@ -225,13 +223,6 @@ func (c *call) identify() (answer, error) {
 		ID   string `json:"documentIdentificationId"`
 		Info info   `json:"idInformation"`
 	}{id, s.Info})
-}
-
-// isPicture reports whether data begins as a JPEG or PNG whose size is told.
-func isPicture(data []byte) bool {
-	_, notJPEG := jpeg.DecodeConfig(bytes.NewReader(data))
-	_, notPNG := png.DecodeConfig(bytes.NewReader(data))
-	return notJPEG == nil || notPNG == nil
 }
 
 // mediaWords are what is said about a picture or video that cannot be used, and how many bytes

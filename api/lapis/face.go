@@ -6,6 +6,7 @@ import (
 
 	"facegate/api"
 	"facegate/pipeline/face"
+	"facegate/pipeline/imgproc"
 )
 
 // errMismatch is said of every face that is not the document's.
@@ -32,7 +33,7 @@ func (c *call) face() (answer, error) {
 	if in.Base64 == "" && !isDataURL(c.body.Text(in.URL)) {
 		unreadable = words.url
 	}
-	if !isPicture(picture) {
+	if _, ok := imgproc.Header(picture); !ok {
 		return answer{}, refuse(unreadable)
 	}
 	l, err := c.Judge.Look(c.ctx(), picture, api.WantTemplate|api.WantQuality)
