@@ -10,13 +10,13 @@ import (
 	"facegate/store"
 )
 
-// Age makes a capture older than it is.
-func Age(tx *store.Tx, best string, by time.Duration) error {
+// Age makes a capture so old.
+func Age(tx *store.Tx, best string, age time.Duration) error {
 	r, err := tx.TakeRecord(captureKind, captureID(strings.TrimPrefix(best, capturePrefix)))
 	if err != nil {
 		return err
 	}
-	r.Expires = r.Expires.Add(-by)
+	r.Expires = tx.Now().Add(captureLasts - age)
 	return tx.PutRecord(r)
 }
 
