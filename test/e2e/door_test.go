@@ -87,7 +87,7 @@ func TestVisits(t *testing.T) {
 	// The log's times are taken a moment after the door's own, which is long where the machine is
 	// busy: then one or the other pulse looks too short or too long.
 	const moment = 200 * time.Millisecond
-	exact := len(whys) == 0
+	exact := 0
 	for i, why := range whys {
 		on, off := edges[2*i], edges[2*i+1]
 		if !on.On || off.On || on.Why != why {
@@ -95,13 +95,15 @@ func TestVisits(t *testing.T) {
 		}
 		d := time.Duration(off.T - on.T)
 		t.Logf("%s: energised for %v", why, d)
-		if d < unlock-moment {
+		if d < unlock-moment || d > unlock+10*moment {
 			t.Errorf("%s: energised for %v, want %v", why, d, unlock)
 		}
-		exact = exact || d >= unlock && d <= unlock+moment
+		if d >= unlock && d <= unlock+moment {
+			exact++
+		}
 	}
-	if !exact {
-		t.Errorf("the relay was never energised for %v and at most %v more", unlock, moment)
+	if 2*exact < len(whys) {
+		t.Errorf("%d of %d pulses were of %v and at most %v more, want most", exact, len(whys), unlock, moment)
 	}
 	s.verify(t)
 
